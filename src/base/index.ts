@@ -1,0 +1,17 @@
+/** What every room may rely on: errors, time, chance, bits and JSON. Knows nothing of databases, files or Node. */
+export { Bitset } from './bitset.ts';
+export { type Clock, systemClock } from './clock.ts';
+export {
+  AssertionError,
+  assert,
+  DatabaseError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorData,
+  type ErrorDetails,
+  type ErrorKind,
+  show,
+} from './errors.ts';
+export { Double, formatFloat, formatJson, type JsonValue, parseJson } from './json.ts';
+export { LruMap } from './lru.ts';
+export { type Random, seededNumbers, seededRandom, systemRandom } from './random.ts';

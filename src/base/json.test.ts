@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DatabaseError } from './errors.ts';
+import { Double, formatFloat, formatJson, type JsonValue, parseJson } from './json.ts';
+
+describe('parseJson', () => {
+  it('keeps integral floats, exponents and large integers apart from plain integers', () => {
+    expect(parseJson('{"a":1.0,"b":1,"c":[2.0,-3.00]}')).toEqual({
+      a: new Double(1),
+      b: 1,
+      c: [new Double(2), new Double(-3)],
+    });
+    expect(parseJson('[9007199254740993]')).toEqual([9007199254740993n]);
+    expect(parseJson('[-9223372036854775808]')).toEqual([-9223372036854775808n]);
+    expect(parseJson('[1e2, 1.5e+1, 100e-2]')).toEqual([new Double(100), new Double(15), new Double(1)]);
+    expect(parseJson('1.0')).toEqual(new Double(1));
+  });
+
+  it('keeps spellings inside strings as they are', () => {
+    expect(parseJson('{"t":"a, 1.0, 12345678901234567890 1e5"}')).toEqual({
+      t: 'a, 1.0, 12345678901234567890 1e5',
+    });
+  });
+
+  it('agrees with JSON.parse wherever nothing is lost', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = JSON.stringify(value);
+        const plain = JSON.parse(text);
+        const back = JSON.parse(formatJson(parseJson(text)));
+        expect(back).toEqual(plain);
+      }),
+    );
+  });
+
+  it('refuses what is not JSON with a typed error, however deep', () => {
+    for (const text of ['', '{', '[1,]', 'nul', '{"a":1.0', `${'['.repeat(200_000)}1.0`]) {
+      expect(() => parseJson(text)).toThrowError(DatabaseError);
+    }
+    expect(() => parseJson('{"a":}')).toThrowError(expect.objectContaining({ code: 'TESSERA_INVALID_JSON' }));
+  });
+});
+
+describe('formatJson', () => {
+  const scalar = fc.oneof(
+    fc.string(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => {
+      return Number.isInteger(value) ? new Double(value) : value;
+    }),
+    fc
+      .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+      .filter((value) => !Number.isSafeInteger(Number(value))),
+  );
+  const { value } = fc.letrec<{ value: JsonValue }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      scalar,
+      fc.array(tie('value')),
+      fc.dictionary(fc.string(), tie('value')),
+    ),
+  }));
+
+  it('is the inverse of parseJson', () => {
+    fc.assert(
+      fc.property(value, (original) => {
+        expect(parseJson(formatJson(original))).toEqual(original);
+      }),
+    );
+  });
+
+  it('spells floats with a point or an exponent', () => {
+    expect([1, 0.5, -2, 1e21, 1e-7].map(formatFloat)).toEqual(['1.0', '0.5', '-2.0', '1e+21', '1e-7']);
+  });
+});
