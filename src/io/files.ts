@@ -1,0 +1,45 @@
+/** The few file operations of the database beside SQLite's own, as a port, so that tests can hand in faulty ones. */
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { DatabaseError } from '../base/index.ts';
+
+/** File operations; every one is synchronous because the engine is. */
+export interface Files {
+  /** Makes a directory and its parents; one that exists is fine. */
+  makeDirectory(path: string): void;
+  /** Removes a file; one that is missing is fine. */
+  remove(path: string): void;
+  exists(path: string): boolean;
+  isDirectory(path: string): boolean;
+  /** Names in a directory, in no order. */
+  list(path: string): string[];
+}
+
+function guard<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const code = (cause as { code?: unknown }).code;
+    if (typeof code !== 'string') throw cause;
+    if (code === 'ENOSPC')
+      throw new DatabaseError('TESSERA_DISK_FULL', `The disk is full (${path}).`, { cause });
+    const kind =
+      code === 'EROFS' || code === 'EACCES' || code === 'EPERM' ? 'TESSERA_READ_ONLY' : 'TESSERA_IO';
+    throw new DatabaseError(
+      kind,
+      `The operating system refused ${path}: ${code}. Check the path and its permissions.`,
+      {
+        cause,
+        details: { path, systemCode: code },
+      },
+    );
+  }
+}
+
+/** The machine's files. Errors: `TESSERA_DISK_FULL`, `TESSERA_READ_ONLY`, `TESSERA_IO`. */
+export const systemFiles: Files = {
+  makeDirectory: (path) => guard(path, () => void mkdirSync(path, { recursive: true })),
+  remove: (path) => guard(path, () => rmSync(path, { force: true })),
+  exists: (path) => existsSync(path),
+  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  list: (path) => guard(path, () => readdirSync(path)),
+};

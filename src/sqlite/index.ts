@@ -1,0 +1,3 @@
+/** SQLite behind a seam: two drivers, one `SqlDatabase`. The only room that knows either driver. */
+export { openSqlDatabase, SqlDatabase, type SqlDriverName, sqlDriverName } from './database.ts';
+export type { SqlRow, SqlStatement, SqlValue } from './driver.ts';
