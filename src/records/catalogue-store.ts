@@ -1,0 +1,216 @@
+/**
+ * The catalogue: which tenants, databases and collections exist. Its file opens with the directory and stays open.
+ *
+ * Collections' rows are small texts, read one at a time; a cache of parsed rows belongs to the engine, which asks
+ * `version()` before it believes it.
+ */
+
+import { DEFAULT_DATABASE, DEFAULT_DATABASE_ID, DEFAULT_TENANT } from '../api/index.ts';
+import { DatabaseError } from '../base/index.ts';
+import { checksum } from '../io/index.ts';
+import type { SqlDatabase, SqlRow } from '../sqlite/index.ts';
+import { CATALOGUE_MIGRATIONS } from './format.ts';
+import { type OpenFileOptions, openFile } from './open-file.ts';
+
+/** A collection's row; the texts are JSON. */
+export interface CatalogueEntry {
+  readonly id: string;
+  readonly databaseId: string;
+  readonly name: string;
+  readonly metadata: string | null;
+  readonly configuration: string;
+  readonly schema: string;
+  /** A copy of the dimension in the collection's own file, for listings. */
+  readonly dimension: number | null;
+}
+
+/** A database's row. */
+export interface DatabaseEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly tenant: string;
+}
+
+const ENTRY_COLUMNS = 'id, database_id, name, metadata, configuration, schema, dimension';
+
+/** See the top of this file. */
+export class CatalogueStore {
+  readonly #database: SqlDatabase;
+  readonly #isReadOnly: boolean;
+
+  private constructor(database: SqlDatabase, isReadOnly: boolean) {
+    this.#database = database;
+    this.#isReadOnly = isReadOnly;
+  }
+
+  /** Opens or creates the catalogue, with the default tenant and database. Errors: those of `openFile`. */
+  static open(options: Omit<OpenFileOptions, 'migrations'>): CatalogueStore {
+    const database = openFile({ ...options, migrations: CATALOGUE_MIGRATIONS });
+    const store = new CatalogueStore(database, options.readOnly);
+    const isNew = !options.readOnly && database.prepare('SELECT 1 FROM tenants LIMIT 1').get() === undefined;
+    if (isNew) store.write(() => store.addDefaults());
+    return store;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** The name of the driver that reads the files. */
+  get driver(): string {
+    return this.#database.driver;
+  }
+
+  /** A number that changes when another connection has changed the catalogue. */
+  version(): number {
+    return this.#database.prepare('PRAGMA data_version').get()![0] as number;
+  }
+
+  /** Runs `work` in a write transaction. Errors: `TESSERA_READ_ONLY`. */
+  write<T>(work: () => T): T {
+    if (this.#isReadOnly) {
+      const message = 'The database was opened with readOnly: true. Open it without to write.';
+      throw new DatabaseError('TESSERA_READ_ONLY', message);
+    }
+    return this.#database.write(work);
+  }
+
+  /** Makes the default tenant and database where they are missing. */
+  addDefaults(): void {
+    this.#database.prepare('INSERT OR IGNORE INTO tenants (name) VALUES (?)').run(DEFAULT_TENANT);
+    this.#database
+      .prepare('INSERT OR IGNORE INTO databases (id, name, tenant) VALUES (?, ?, ?)')
+      .run(DEFAULT_DATABASE_ID, DEFAULT_DATABASE, DEFAULT_TENANT);
+  }
+
+  /** Returns whether the tenant was new. */
+  addTenant(name: string): boolean {
+    return this.#database.prepare('INSERT OR IGNORE INTO tenants (name) VALUES (?)').run(name) === 1;
+  }
+
+  tenant(name: string): { name: string; resourceName: string | null } | undefined {
+    const row = this.#database.prepare('SELECT name, resource_name FROM tenants WHERE name = ?').get(name);
+    return row && { name: row[0] as string, resourceName: row[1] as string | null };
+  }
+
+  /** Returns whether the database was new. */
+  addDatabase(entry: DatabaseEntry): boolean {
+    const statement = this.#database.prepare(
+      'INSERT OR IGNORE INTO databases (id, name, tenant) VALUES (?, ?, ?)',
+    );
+    return statement.run(entry.id, entry.name, entry.tenant) === 1;
+  }
+
+  database(tenant: string, name: string): DatabaseEntry | undefined {
+    const statement = this.#database.prepare(
+      'SELECT id, name, tenant FROM databases WHERE tenant = ? AND name = ?',
+    );
+    const row = statement.get(tenant, name);
+    return row && toDatabase(row);
+  }
+
+  /** Databases of a tenant, by name. */
+  databases(tenant: string, limit: number | null, offset: number): DatabaseEntry[] {
+    const statement = this.#database.prepare(
+      'SELECT id, name, tenant FROM databases WHERE tenant = ? ORDER BY name LIMIT ? OFFSET ?',
+    );
+    return statement.all(tenant, limit ?? -1, offset).map(toDatabase);
+  }
+
+  removeDatabase(id: string): void {
+    this.#database.prepare('DELETE FROM databases WHERE id = ?').run(id);
+  }
+
+  /** Adds a collection or updates its row. The caller has made sure that its name is free. */
+  putCollection(entry: CatalogueEntry): void {
+    this.#database
+      .prepare(
+        `INSERT INTO collections (${ENTRY_COLUMNS}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, metadata = excluded.metadata,
+           configuration = excluded.configuration, schema = excluded.schema, dimension = excluded.dimension,
+           checksum = excluded.checksum`,
+      )
+      .run(...entryColumns(entry), entryChecksum(entry));
+  }
+
+  collection(id: string): CatalogueEntry | undefined {
+    const row = this.#database
+      .prepare(`SELECT ${ENTRY_COLUMNS}, checksum FROM collections WHERE id = ?`)
+      .get(id);
+    return row && toEntry(row);
+  }
+
+  collectionNamed(databaseId: string, name: string): CatalogueEntry | undefined {
+    const statement = this.#database.prepare(
+      `SELECT ${ENTRY_COLUMNS}, checksum FROM collections WHERE database_id = ? AND name = ?`,
+    );
+    const row = statement.get(databaseId, name);
+    return row && toEntry(row);
+  }
+
+  /** Collections of a database, by identifier. */
+  collections(databaseId: string, limit: number | null, offset: number): CatalogueEntry[] {
+    const statement = this.#database.prepare(
+      `SELECT ${ENTRY_COLUMNS}, checksum FROM collections WHERE database_id = ? ORDER BY id LIMIT ? OFFSET ?`,
+    );
+    return statement.all(databaseId, limit ?? -1, offset).map(toEntry);
+  }
+
+  countCollections(databaseId: string): number {
+    const statement = this.#database.prepare('SELECT count(*) FROM collections WHERE database_id = ?');
+    return statement.get(databaseId)![0] as number;
+  }
+
+  /** Takes a collection out and notes that its file has to go; `fileRemoved` strikes the note. */
+  removeCollection(id: string): void {
+    this.#database.prepare('DELETE FROM collections WHERE id = ?').run(id);
+    this.#database.prepare('INSERT OR IGNORE INTO deleted_collections (id) VALUES (?)').run(id);
+  }
+
+  /** Identifiers of deleted collections whose files may still be there. */
+  deletedCollections(): string[] {
+    return this.#database
+      .prepare('SELECT id FROM deleted_collections')
+      .all()
+      .map(([id]) => id as string);
+  }
+
+  fileRemoved(id: string): void {
+    this.#database.prepare('DELETE FROM deleted_collections WHERE id = ?').run(id);
+  }
+
+  /** Empties the catalogue: every tenant, database and collection. Returns the identifiers of the collections. */
+  clear(): string[] {
+    const ids = this.#database
+      .prepare('SELECT id FROM collections')
+      .all()
+      .map(([id]) => id as string);
+    for (const id of ids) this.removeCollection(id);
+    this.#database.exec('DELETE FROM databases; DELETE FROM tenants;');
+    this.addDefaults();
+    return ids;
+  }
+}
+
+function toDatabase(row: SqlRow): DatabaseEntry {
+  return { id: row[0] as string, name: row[1] as string, tenant: row[2] as string };
+}
+
+type EntryColumns = [string, string, string, string | null, string, string, number | null];
+
+function entryColumns(entry: CatalogueEntry): EntryColumns {
+  const { id, databaseId, name, metadata, configuration, schema, dimension } = entry;
+  return [id, databaseId, name, metadata, configuration, schema, dimension];
+}
+
+function entryChecksum(entry: CatalogueEntry): number {
+  return checksum(JSON.stringify(entryColumns(entry)));
+}
+
+function toEntry(row: SqlRow): CatalogueEntry {
+  const [id, databaseId, name, metadata, configuration, schema, dimension] = row as EntryColumns;
+  const entry: CatalogueEntry = { id, databaseId, name, metadata, configuration, schema, dimension };
+  if (entryChecksum(entry) === row[7]) return entry;
+  const message = `The catalogue's row of collection ${id} is damaged: its checksum does not agree. Restore catalogue.sqlite3 from a copy.`;
+  throw new DatabaseError('TESSERA_CORRUPT', message, { details: { collectionId: id } });
+}

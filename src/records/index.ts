@@ -1,0 +1,13 @@
+/**
+ * The records, the only truth: a file per collection with its change sequence, and the catalogue of collections.
+ *
+ * Begin with format.ts (tables and versions), then record-writer.ts (what a write does), vector-block.ts (bytes).
+ */
+export { type CatalogueEntry, CatalogueStore, type DatabaseEntry } from './catalogue-store.ts';
+export { PAGE_BYTES, rowsPerBlock } from './format.ts';
+export type { OpenFileOptions } from './open-file.ts';
+export type { StoredRecord } from './record.ts';
+export { type Outcome, RecordStore } from './record-store.ts';
+export type { RecordWriter } from './record-writer.ts';
+export type { StoreState } from './state.ts';
+export type { VectorTable } from './vector-table.ts';

@@ -1,0 +1,106 @@
+/**
+ * Opening one of our SQLite files: create it, recognise it, bring it up to the current version, or say why not.
+ *
+ * Several processes may do this at once on the same file. The page size and auto-vacuum take effect before the first
+ * table exists and are ignored afterwards; the switch to WAL is kept in the file; migrations run under the write lock
+ * after another look at the version. So whoever comes first does the work, and the others find it done.
+ */
+
+import type { Durability } from '../api/index.ts';
+import { DatabaseError } from '../base/index.ts';
+import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
+import { APPLICATION_ID, PAGE_BYTES } from './format.ts';
+
+/** How to open a file. */
+export interface OpenFileOptions {
+  /** Path of the file, or `null` for one in memory. */
+  readonly path: string | null;
+  readonly durability: Durability;
+  readonly readOnly: boolean;
+  readonly busyTimeoutMs: number;
+  readonly walPagesMax: number;
+  readonly migrations: readonly string[];
+}
+
+/** What a write-ahead log is cut back to after it was folded into its file. */
+const WAL_BYTES_KEPT = 4_194_304;
+
+/**
+ * Opens or creates the file and returns its connection, ready for use.
+ *
+ * Errors: `TESSERA_NOT_A_DATABASE` for a file that is not ours, `TESSERA_NEWER_FORMAT` for one of a later version,
+ * and those of the sqlite room.
+ */
+export function openFile(options: OpenFileOptions): SqlDatabase {
+  const { path, readOnly, busyTimeoutMs } = options;
+  const database = openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
+  try {
+    if (readOnly) checkVersion(database, options.migrations.length);
+    else prepareForWriting(database, options);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): void {
+  const version = checkVersion(database, options.migrations.length);
+  if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
+  if (options.path !== null) switchToWal(database);
+  database.exec(`
+    PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'};
+    PRAGMA secure_delete = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = ${options.walPagesMax};
+    PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
+  `);
+  if (version < options.migrations.length) migrate(database, options.migrations);
+}
+
+/** Reads the version; 0 for a file without tables. */
+function checkVersion(database: SqlDatabase, versionMax: number): number {
+  const version = Number(database.pragma('user_version'));
+  const applicationId = Number(database.pragma('application_id'));
+  const [tableCount] = database.prepare('SELECT count(*) FROM sqlite_schema').get()!;
+  if (version === 0 && applicationId === 0 && tableCount === 0) return 0;
+  const details = { path: database.path, version };
+  if (applicationId !== APPLICATION_ID) {
+    const message = `Expected a file of this database, got an SQLite file of another program: ${database.path}. Give another directory.`;
+    throw new DatabaseError('TESSERA_NOT_A_DATABASE', message, { details });
+  }
+  if (version > versionMax) {
+    const message = `${database.path} has format version ${version}, this release reads up to ${versionMax}. Use a newer release of tesseradb.`;
+    throw new DatabaseError('TESSERA_NEWER_FORMAT', message, { details });
+  }
+  return version;
+}
+
+/** How often the switch to WAL is tried: SQLite answers "busy" at once while another process makes the same switch. */
+const WAL_SWITCH_TRIES = 100;
+const WAL_SWITCH_PAUSE_MS = 5;
+
+function switchToWal(database: SqlDatabase): void {
+  if (database.pragma('journal_mode') === 'wal') return;
+  for (let tryCount = 1; ; tryCount++) {
+    try {
+      const mode = database.pragma('journal_mode = WAL');
+      if (mode === 'wal') return;
+      const message = `Expected a file system on which SQLite can use a write-ahead log, got mode ${String(mode)} for ${database.path}. Use a local disk.`;
+      throw new DatabaseError('TESSERA_IO', message, { details: { path: database.path } });
+    } catch (error) {
+      const isBusy = error instanceof DatabaseError && error.code === 'TESSERA_BUSY';
+      if (!isBusy || tryCount === WAL_SWITCH_TRIES) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_SWITCH_PAUSE_MS);
+    }
+  }
+}
+
+function migrate(database: SqlDatabase, migrations: readonly string[]): void {
+  database.write(() => {
+    const version = checkVersion(database, migrations.length);
+    for (let next = version; next < migrations.length; next++) database.exec(migrations[next]!);
+    if (version === migrations.length) return;
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length};`);
+  });
+}

@@ -1,0 +1,140 @@
+/**
+ * One collection's records: the truth that every index follows.
+ *
+ * Reads happen inside `read`, writes inside `writeGroup`; both begin with the state, so that they see what any process
+ * has acknowledged. Nothing is cached between transactions.
+ */
+import { DatabaseError } from '../base/index.ts';
+import type { SqlDatabase } from '../sqlite/index.ts';
+import { COLLECTION_MIGRATIONS } from './format.ts';
+import { type OpenFileOptions, openFile } from './open-file.ts';
+import { decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
+import { RecordWriter } from './record-writer.ts';
+import { readState, type StoreState, writeState } from './state.ts';
+import { VectorTable } from './vector-table.ts';
+
+/** What became of one call of a group. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown };
+
+/** See the top of this file. */
+export class RecordStore {
+  readonly database: SqlDatabase;
+
+  private constructor(database: SqlDatabase) {
+    this.database = database;
+  }
+
+  /** Opens or creates a collection's file. Errors: those of `openFile`. */
+  static open(options: Omit<OpenFileOptions, 'migrations'>): RecordStore {
+    return new RecordStore(openFile({ ...options, migrations: COLLECTION_MIGRATIONS }));
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  /** Runs `work` on one consistent state. Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it. */
+  read<T>(work: (state: StoreState) => T): T {
+    return this.database.read(() => work(this.#liveState()));
+  }
+
+  /**
+   * Runs several calls in one transaction with one commit, in order. A call that throws is undone alone. When the
+   * commit itself fails, nothing of the group is stored and the error is thrown.
+   */
+  writeGroup<T>(calls: readonly ((writer: RecordWriter, state: StoreState) => T)[]): Outcome<T>[] {
+    return this.database.write(() => {
+      let state = this.#liveState();
+      return calls.map((call): Outcome<T> => {
+        try {
+          const value = this.database.savepoint(() => {
+            const writer = new RecordWriter(this.database, state);
+            const result = call(writer, state);
+            state = writer.finish();
+            return result;
+          });
+          return { ok: true, value };
+        } catch (error) {
+          if (isFatalToGroup(error)) throw error;
+          return { ok: false, error };
+        }
+      });
+    });
+  }
+
+  /** Runs `work` in a write transaction that changes no record: for followers that keep tables in this file. */
+  write<T>(work: (state: StoreState) => T): T {
+    return this.database.write(() => work(this.#liveState()));
+  }
+
+  /** Leaves a mark for processes that still have the file open. Call before removing the file. */
+  markDeleted(): void {
+    this.database.write(() => {
+      const state = readState(this.database);
+      writeState(this.database, { ...state, isDeleted: true });
+    });
+  }
+
+  byId(id: string): StoredRecord | undefined {
+    const columns = this.database.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE id = ?`).get(id);
+    return columns && decodeRecord(columns);
+  }
+
+  byRow(row: number): StoredRecord | undefined {
+    const columns = this.database.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE row = ?`).get(row);
+    return columns && decodeRecord(columns);
+  }
+
+  rowOf(id: string): number | undefined {
+    return this.database.prepare('SELECT row FROM records WHERE id = ?').get(id)?.[0] as number | undefined;
+  }
+
+  /** All records in insertion order, from an offset; at most `limit`. */
+  *scan(limit: number | null = null, offset = 0): Iterable<StoredRecord> {
+    const statement = this.database.prepare(
+      `SELECT ${RECORD_COLUMNS} FROM records ORDER BY row LIMIT ? OFFSET ?`,
+    );
+    for (const columns of statement.iterate(limit ?? -1, offset)) yield decodeRecord(columns);
+  }
+
+  /** Row numbers in insertion order with the checksums that the records name for their embeddings. */
+  rows(): { rows: number[]; vectorChecksums: number[] } {
+    const rows: number[] = [];
+    const vectorChecksums: number[] = [];
+    for (const [row, sum] of this.database
+      .prepare('SELECT row, vector_checksum FROM records ORDER BY row')
+      .all()) {
+      rows.push(row as number);
+      vectorChecksums.push(sum as number);
+    }
+    return { rows, vectorChecksums };
+  }
+
+  /** Rows that changed after a position, ascending by position; at most `limit`. */
+  changesSince(sequence: number, limit = -1): [sequence: number, row: number][] {
+    const statement = this.database.prepare(
+      'SELECT sequence, row FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    );
+    return statement.all(sequence, limit) as [number, number][];
+  }
+
+  /** The embeddings of a collection of this dimension, for use within one transaction. */
+  vectors(dimension: number): VectorTable {
+    return new VectorTable(this.database, dimension);
+  }
+
+  #liveState(): StoreState {
+    const state = readState(this.database);
+    if (!state.isDeleted) return state;
+    const message = 'The collection was deleted while it was in use. Create it anew, or list what exists.';
+    throw new DatabaseError('TESSERA_COLLECTION_NOT_FOUND', message);
+  }
+}
+
+/** Errors after which the whole transaction cannot be trusted or is already rolled back by SQLite. */
+function isFatalToGroup(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return true;
+  return error.kind === 'unavailable' || error.code === 'TESSERA_READ_ONLY';
+}

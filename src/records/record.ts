@@ -1,0 +1,73 @@
+/** One stored record: its columns, its checksum, and how metadata is merged into it. */
+import { DatabaseError, formatJson, type JsonValue, parseJson } from '../base/index.ts';
+import { checksum } from '../io/index.ts';
+import type { SqlRow } from '../sqlite/index.ts';
+
+/** A record as it is stored, without its embedding. */
+export interface StoredRecord {
+  /** Stable number of the record, ascending in insertion order, never used twice. */
+  readonly row: number;
+  readonly id: string;
+  /** Position of the record's latest change. */
+  readonly sequence: number;
+  readonly document: string | null;
+  readonly uri: string | null;
+  /** Canonical JSON object, or `null` for none. */
+  readonly metadata: string | null;
+  /** Checksum of the record's embedding (see vector-block.ts). */
+  readonly vectorChecksum: number;
+}
+
+/** The columns of `records`, in the order that `decodeRecord` reads. */
+export const RECORD_COLUMNS = 'row, id, sequence, document, uri, metadata, vector_checksum, checksum';
+
+/**
+ * Checksum over everything that a record says. Lengths stand before the texts, so that moving a character from one
+ * column to the next changes the sum.
+ */
+export function recordChecksum(record: StoredRecord): number {
+  const part = (text: string | null): string => (text === null ? '-' : `${text.length}:${text}`);
+  const { row, sequence, vectorChecksum, id, document, uri, metadata } = record;
+  return checksum(
+    `${row},${sequence},${vectorChecksum},${part(id)},${part(document)},${part(uri)},${part(metadata)}`,
+  );
+}
+
+/** Reads a row of `RECORD_COLUMNS` and verifies it. Errors: `TESSERA_CORRUPT`, naming the record. */
+export function decodeRecord(columns: SqlRow): StoredRecord {
+  const record: StoredRecord = {
+    row: columns[0] as number,
+    id: columns[1] as string,
+    sequence: columns[2] as number,
+    document: columns[3] as string | null,
+    uri: columns[4] as string | null,
+    metadata: columns[5] as string | null,
+    vectorChecksum: columns[6] as number,
+  };
+  if (recordChecksum(record) !== columns[7])
+    throw corruptRecord(record.row, record.id, 'its checksum does not agree');
+  return record;
+}
+
+/** The error for a record that cannot be believed. */
+export function corruptRecord(row: number, id: string | null, what: string): DatabaseError {
+  const name = id === null ? `row ${row}` : `record ${JSON.stringify(id)} (row ${row})`;
+  const message = `The stored bytes of ${name} are damaged: ${what}. Restore the collection from a copy, or write the record anew.`;
+  return new DatabaseError('TESSERA_CORRUPT', message, { details: { row, ...(id === null ? {} : { id }) } });
+}
+
+/**
+ * Merges a patch into a record's metadata, key by key; a `null` member deletes its key. Both are canonical JSON objects.
+ * Returns `null` when no key is left.
+ */
+export function mergeMetadata(stored: string | null, patch: string): string | null {
+  const members = new Map<string, JsonValue>();
+  for (const text of [stored, patch]) {
+    if (text === null) continue;
+    for (const [key, value] of Object.entries(parseJson(text) as { [key: string]: JsonValue })) {
+      if (value === null) members.delete(key);
+      else members.set(key, value);
+    }
+  }
+  return members.size === 0 ? null : formatJson(Object.fromEntries(members));
+}

@@ -1,0 +1,132 @@
+/** The table of vector blocks: embeddings in and out by row number, one block at a time. */
+import { assert } from '../base/index.ts';
+import type { SqlDatabase } from '../sqlite/index.ts';
+import { rowsPerBlock } from './format.ts';
+import { corruptRecord } from './record.ts';
+import { bytesOf, embeddingChecksum, VectorBlock } from './vector-block.ts';
+
+/**
+ * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory until `flush` writes the
+ * changed ones, each once, however many of its rows changed. Make a new one for each transaction.
+ */
+export class VectorTable {
+  readonly #database: SqlDatabase;
+  readonly #dimension: number;
+  readonly #rowsPerBlock: number;
+  readonly #blocks = new Map<number, VectorBlock>();
+  readonly #changed = new Set<number>();
+
+  constructor(database: SqlDatabase, dimension: number) {
+    this.#database = database;
+    this.#dimension = dimension;
+    this.#rowsPerBlock = rowsPerBlock(dimension);
+  }
+
+  /** Stores an embedding at a row, replacing the one there, and returns its checksum. */
+  put(row: number, embedding: Float32Array): number {
+    assert(embedding.length === this.#dimension, 'The embedding has another dimension than its collection.');
+    const sum = embeddingChecksum(row, bytesOf(embedding));
+    const [number, slot] = this.#place(row);
+    const block = this.#load(number);
+    block.embeddings[slot] = embedding;
+    block.checksums[slot] = sum;
+    this.#changed.add(number);
+    return sum;
+  }
+
+  /** Drops the embedding of a row. */
+  remove(row: number): void {
+    const [number, slot] = this.#place(row);
+    const block = this.#load(number);
+    block.embeddings[slot] = undefined;
+    this.#changed.add(number);
+  }
+
+  /**
+   * The embedding of a row; the array is a view that stays valid until the row is written again.
+   *
+   * Errors: `TESSERA_CORRUPT` when it is missing or its checksum is not `expected`, the one that its record names.
+   */
+  read(row: number, expected: number): Float32Array {
+    const [number, slot] = this.#place(row);
+    return verified(row, this.#load(number), slot, expected);
+  }
+
+  /** Writes the changed blocks. */
+  flush(): void {
+    for (const number of this.#changed) {
+      const data = this.#blocks.get(number)!.encode(this.#dimension);
+      if (data === null) this.#database.prepare('DELETE FROM vectors WHERE block = ?').run(number);
+      else
+        this.#database
+          .prepare('INSERT OR REPLACE INTO vectors (block, data) VALUES (?, ?)')
+          .run(number, data);
+    }
+    this.#changed.clear();
+  }
+
+  /**
+   * Reads the embeddings of many rows in ascending order, and calls `visit` for each with its index in `rows`. Keeps
+   * only one block in memory. `expected[i]` is the checksum that the record of `rows[i]` names. O(blocks between the
+   * first and the last row).
+   */
+  scan(
+    rows: readonly number[],
+    expected: readonly number[],
+    visit: (index: number, embedding: Float32Array) => void,
+  ): void {
+    if (rows.length === 0) return;
+    const [first] = this.#place(rows[0]!);
+    const statement = this.#database.prepare(
+      'SELECT block, data FROM vectors WHERE block >= ? ORDER BY block',
+    );
+    let index = 0;
+    for (const [number, data] of statement.iterate(first) as Iterable<[number, Uint8Array]>) {
+      let [wanted, slot] = this.#place(rows[index]!);
+      if (number < wanted) continue;
+      const block = number === wanted ? VectorBlock.decode(data, this.#dimension) : null;
+      if (block === null)
+        throw corruptRecord(rows[index]!, null, 'its vector block is missing or has a wrong length');
+      while (wanted === number) {
+        visit(index, verified(rows[index]!, block, slot, expected[index]!));
+        index++;
+        if (index === rows.length) return;
+        [wanted, slot] = this.#place(rows[index]!);
+      }
+    }
+    throw corruptRecord(rows[index]!, null, 'its vector block is missing');
+  }
+
+  #place(row: number): [block: number, slot: number] {
+    const index = row - 1;
+    return [Math.floor(index / this.#rowsPerBlock), index % this.#rowsPerBlock];
+  }
+
+  #load(number: number): VectorBlock {
+    let block = this.#blocks.get(number);
+    if (block !== undefined) return block;
+    const columns = this.#database.prepare('SELECT data FROM vectors WHERE block = ?').get(number);
+    if (columns === undefined) {
+      block = new VectorBlock();
+    } else {
+      const decoded = VectorBlock.decode(columns[0] as Uint8Array, this.#dimension);
+      if (decoded === null) {
+        throw corruptRecord(number * this.#rowsPerBlock + 1, null, 'its vector block has a wrong length');
+      }
+      block = decoded;
+    }
+    this.#blocks.set(number, block);
+    return block;
+  }
+}
+
+function verified(row: number, block: VectorBlock, slot: number, expected: number): Float32Array {
+  const embedding = block.embeddings[slot];
+  if (embedding === undefined) throw corruptRecord(row, null, 'its embedding is missing');
+  const sum = embeddingChecksum(row, bytesOf(embedding));
+  if (sum !== block.checksums[slot])
+    throw corruptRecord(row, null, 'the checksum of its embedding does not agree');
+  if (sum !== expected)
+    throw corruptRecord(row, null, 'its embedding belongs to an earlier state of the record');
+  return embedding;
+}
