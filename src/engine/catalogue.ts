@@ -1,0 +1,286 @@
+/**
+ * Tenants, databases and collections, with the parsed rows of recently used collections kept in memory.
+ *
+ * Every call first compares the catalogue's version, which another process's commit changes; then the rows in memory
+ * are forgotten. So a collection that another process deleted, renamed or reconfigured is seen at the next call.
+ */
+
+import {
+  applyConfigurationUpdate,
+  type CollectionChanges,
+  type CollectionInfo,
+  type CollectionInput,
+  type CollectionSchema,
+  type CollectionScope,
+  type DatabaseInfo,
+  type DatabaseScope,
+  growSchema,
+  type MetadataKey,
+  type Page,
+  type TenantInfo,
+  updateSchema,
+} from '../api/index.ts';
+import { DatabaseError, formatJson, type JsonValue, LruMap, parseJson, type Random } from '../base/index.ts';
+import type { CatalogueEntry, CatalogueStore } from '../records/index.ts';
+
+/** Parsed rows kept in memory; one takes some 3 KB. */
+const CACHED_COLLECTIONS_MAX = 2_048;
+
+interface CachedCollection {
+  readonly info: CollectionInfo;
+  readonly databaseId: string;
+}
+
+/** See the top of this file. */
+export class Catalogue {
+  readonly #store: CatalogueStore;
+  readonly #random: Random;
+  #version = -1;
+  #cache = new LruMap<string, CachedCollection>(CACHED_COLLECTIONS_MAX, () => {});
+
+  constructor(store: CatalogueStore, random: Random) {
+    this.#store = store;
+    this.#random = random;
+  }
+
+  createTenant(name: string): void {
+    if (!this.#store.write(() => this.#store.addTenant(name))) throw alreadyExists('Tenant', name);
+  }
+
+  tenant(name: string): TenantInfo {
+    const tenant = this.#store.tenant(name);
+    if (tenant !== undefined) return tenant;
+    throw notFound('TESSERA_TENANT_NOT_FOUND', `Tenant [${name}] not found`, name);
+  }
+
+  createDatabase({ tenant, database }: DatabaseScope): void {
+    const entry = { id: this.#random.uuid(), name: database, tenant };
+    if (!this.#store.write(() => this.#store.addDatabase(entry))) throw alreadyExists('Database', database);
+  }
+
+  database({ tenant, database }: DatabaseScope): DatabaseInfo {
+    const entry = this.#store.database(tenant, database);
+    if (entry !== undefined) return entry;
+    const message = `Database [${database}] not found. Are you sure it exists?`;
+    throw notFound('TESSERA_DATABASE_NOT_FOUND', message, database);
+  }
+
+  databases(tenant: string, page: Page): DatabaseInfo[] {
+    return this.#store.databases(tenant, page.limit, page.offset);
+  }
+
+  /** Removes a database and returns the identifiers of its collections, whose files have to go. */
+  removeDatabase({ tenant, database }: DatabaseScope): string[] {
+    return this.#store.write(() => {
+      const entry = this.#store.database(tenant, database);
+      if (entry === undefined) {
+        throw notFound('TESSERA_DATABASE_NOT_FOUND', `Database [${database}] not found`, database);
+      }
+      const ids = this.#store.collections(entry.id, null, 0).map(({ id }) => id);
+      for (const id of ids) this.#remove(id);
+      this.#store.removeDatabase(entry.id);
+      return ids;
+    });
+  }
+
+  createCollection(scope: DatabaseScope, input: CollectionInput): CollectionInfo {
+    return this.#store.write(() => {
+      const database = this.#store.database(scope.tenant, scope.database);
+      if (database === undefined) {
+        const message = `Database [${scope.database}] does not exist`;
+        throw new DatabaseError('TESSERA_DATABASE_MISSING', message, {
+          details: { database: scope.database },
+        });
+      }
+      const existing = this.#store.collectionNamed(database.id, input.name);
+      if (existing !== undefined) {
+        if (input.getOrCreate) return toInfo(existing, database);
+        throw alreadyExists('Collection', input.name);
+      }
+      const { name, metadata, configuration, schema } = input;
+      const info: CollectionInfo = {
+        id: this.#random.uuid(),
+        name,
+        tenant: database.tenant,
+        database: database.name,
+        metadata,
+        configuration,
+        schema,
+        dimension: null,
+      };
+      this.#put(info, database.id);
+      return info;
+    });
+  }
+
+  collectionNamed(scope: DatabaseScope, name: string): CollectionInfo {
+    return this.#named(scope, name).info;
+  }
+
+  /** Errors: `TESSERA_COLLECTION_NOT_FOUND`, also for one of another database. */
+  collection(scope: CollectionScope): CollectionInfo {
+    return this.#byId(scope).info;
+  }
+
+  collections(scope: DatabaseScope, page: Page): CollectionInfo[] {
+    const database = this.#store.database(scope.tenant, scope.database);
+    if (database === undefined) return [];
+    return this.#store
+      .collections(database.id, page.limit, page.offset)
+      .map((entry) => toInfo(entry, database));
+  }
+
+  countCollections(scope: DatabaseScope): number {
+    const database = this.#store.database(scope.tenant, scope.database);
+    return database === undefined ? 0 : this.#store.countCollections(database.id);
+  }
+
+  updateCollection(scope: CollectionScope, changes: CollectionChanges): void {
+    this.#store.write(() => {
+      const { info, databaseId } = this.#byId(scope);
+      const name = changes.name ?? info.name;
+      const holder = this.#store.collectionNamed(databaseId, name);
+      if (holder !== undefined && holder.id !== info.id) throw alreadyExists('Collection', name);
+      const metadata = changes.metadata === undefined ? info.metadata : changes.metadata;
+      const update = changes.configuration;
+      const configuration = update
+        ? applyConfigurationUpdate(info.configuration, update)
+        : info.configuration;
+      const schema = update ? updateSchema(info.schema, configuration) : info.schema;
+      this.#put({ ...info, name, metadata, configuration, schema }, databaseId);
+    });
+  }
+
+  /** Removes a collection and returns its identifier, whose file has to go. */
+  removeCollection(scope: DatabaseScope, name: string): string {
+    return this.#store.write(() => {
+      const { id } = this.#named(scope, name).info;
+      this.#remove(id);
+      return id;
+    });
+  }
+
+  /** Notes what a write has shown of a collection: its dimension, and metadata keys of types not seen before. */
+  learn(scope: CollectionScope, dimension: number | null, keys: readonly MetadataKey[]): void {
+    const { info } = this.#byId(scope);
+    if (info.dimension === dimension && growSchema(info.schema, keys) === null) return;
+    this.#store.write(() => {
+      // Another process may have noted something else meanwhile: look again under the lock.
+      const { info: latest, databaseId } = this.#byId(scope);
+      this.#put(
+        { ...latest, dimension, schema: growSchema(latest.schema, keys) ?? latest.schema },
+        databaseId,
+      );
+    });
+  }
+
+  /** Removes everything and returns the identifiers of the collections, whose files have to go. */
+  clear(): string[] {
+    this.#version = -1;
+    return this.#store.write(() => this.#store.clear());
+  }
+
+  /** Identifiers of collections whose deletion was not finished. */
+  unfinishedDeletions(): string[] {
+    return this.#store.deletedCollections();
+  }
+
+  finishDeletions(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    this.#store.write(() => {
+      for (const id of ids) this.#store.fileRemoved(id);
+    });
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+
+  #byId(scope: CollectionScope): CachedCollection {
+    const cache = this.#freshCache();
+    let cached = cache.get(scope.collectionId);
+    if (cached === undefined) {
+      const entry = this.#store.collection(scope.collectionId);
+      const database = entry && this.#store.database(scope.tenant, scope.database);
+      if (entry !== undefined && database?.id === entry.databaseId) {
+        cached = { info: toInfo(entry, database), databaseId: database.id };
+        cache.set(entry.id, cached);
+      }
+    }
+    if (
+      cached !== undefined &&
+      cached.info.tenant === scope.tenant &&
+      cached.info.database === scope.database
+    ) {
+      return cached;
+    }
+    const message = `Collection [${scope.collectionId}] does not exist.`;
+    throw notFound('TESSERA_COLLECTION_NOT_FOUND', message, scope.collectionId);
+  }
+
+  #named(scope: DatabaseScope, name: string): CachedCollection {
+    const database = this.#store.database(scope.tenant, scope.database);
+    const entry = database && this.#store.collectionNamed(database.id, name);
+    if (entry !== undefined) return { info: toInfo(entry, database!), databaseId: database!.id };
+    throw notFound('TESSERA_COLLECTION_NOT_FOUND', `Collection [${name}] does not exist`, name);
+  }
+
+  #put(info: CollectionInfo, databaseId: string): void {
+    // Written, not yet committed: the row is cached again when it is next read.
+    this.#cache.take(info.id);
+    this.#store.putCollection(toEntry(info, databaseId));
+  }
+
+  #remove(id: string): void {
+    this.#cache.take(id);
+    this.#store.removeCollection(id);
+  }
+
+  #freshCache(): LruMap<string, CachedCollection> {
+    const version = this.#store.version();
+    if (version !== this.#version) {
+      this.#version = version;
+      this.#cache = new LruMap(CACHED_COLLECTIONS_MAX, () => {});
+    }
+    return this.#cache;
+  }
+}
+
+function toInfo(entry: CatalogueEntry, database: DatabaseInfo): CollectionInfo {
+  return {
+    id: entry.id,
+    name: entry.name,
+    tenant: database.tenant,
+    database: database.name,
+    metadata: entry.metadata,
+    configuration: parseJson(entry.configuration) as unknown as CollectionInfo['configuration'],
+    schema: parseJson(entry.schema) as unknown as CollectionSchema,
+    dimension: entry.dimension,
+  };
+}
+
+function toEntry(info: CollectionInfo, databaseId: string): CatalogueEntry {
+  return {
+    id: info.id,
+    databaseId,
+    name: info.name,
+    metadata: info.metadata,
+    configuration: formatJson(info.configuration as unknown as JsonValue),
+    schema: formatJson(info.schema as unknown as JsonValue),
+    dimension: info.dimension,
+  };
+}
+
+function alreadyExists(what: string, name: string): DatabaseError {
+  return new DatabaseError('TESSERA_ALREADY_EXISTS', `${what} [${name}] already exists`, {
+    details: { name },
+  });
+}
+
+function notFound(
+  code: 'TESSERA_TENANT_NOT_FOUND' | 'TESSERA_DATABASE_NOT_FOUND' | 'TESSERA_COLLECTION_NOT_FOUND',
+  message: string,
+  name: string,
+): DatabaseError {
+  return new DatabaseError(code, message, { details: { name } });
+}

@@ -1,0 +1,82 @@
+/**
+ * The directory of a database: `catalogue.sqlite3` and `collections/<uuid>.sqlite3`.
+ *
+ * A directory is taken for new only when it is missing or empty (names that begin with a dot aside). Anything else
+ * without a catalogue belongs to somebody: we say what we saw and write nothing.
+ */
+
+import { isUuid } from '../api/index.ts';
+import { assert, DatabaseError, show } from '../base/index.ts';
+import type { Files } from '../io/index.ts';
+
+const CATALOGUE_NAME = 'catalogue.sqlite3';
+const COLLECTIONS_NAME = 'collections';
+/** What SQLite puts beside a file while it is in use. */
+const COMPANIONS = ['-wal', '-shm', '-journal'];
+
+/** Paths within a database's directory; `null` paths for a database in memory. */
+export class Directory {
+  readonly #path: string | null;
+  readonly #files: Files;
+
+  private constructor(path: string | null, files: Files) {
+    this.#path = path;
+    this.#files = files;
+  }
+
+  /**
+   * Makes the directory where it is missing and checks that it is ours.
+   *
+   * Errors: `TESSERA_NOT_A_DATABASE`, and those of `Files`.
+   */
+  static open(path: string | null, isReadOnly: boolean, files: Files): Directory {
+    const directory = new Directory(path, files);
+    if (path === null) return directory;
+    if (files.exists(path) && !files.isDirectory(path)) {
+      throw notADatabase(path, `Expected a directory, got a file: ${path}. Give a directory`);
+    }
+    const names = files.exists(path) ? files.list(path).filter((name) => !name.startsWith('.')) : [];
+    if (!names.includes(CATALOGUE_NAME)) {
+      if (names.length > 0) {
+        const seen = show(names.slice(0, 5).join(', '));
+        const message = `Expected a database or an empty directory, got ${path} with ${seen}. Give another directory`;
+        throw notADatabase(path, message);
+      }
+      if (isReadOnly) throw notADatabase(path, `There is no database in ${path} to read. Give its directory`);
+    }
+    if (!isReadOnly) files.makeDirectory(path);
+    return directory;
+  }
+
+  /** Makes room for collections. Only after the catalogue is there: without it the folder would be somebody else's. */
+  makeCollectionsFolder(): void {
+    if (this.#path !== null) this.#files.makeDirectory(`${this.#path}/${COLLECTIONS_NAME}`);
+  }
+
+  get cataloguePath(): string | null {
+    return this.#path && `${this.#path}/${CATALOGUE_NAME}`;
+  }
+
+  /** The file of a collection. Identifiers become part of a path, so nothing but a UUID gets here. */
+  collectionPath(id: string): string | null {
+    assert(isUuid(id), `A collection's identifier is not a UUID: ${show(id)}`);
+    return this.#path && `${this.#path}/${COLLECTIONS_NAME}/${id}.sqlite3`;
+  }
+
+  hasCollectionFile(id: string): boolean {
+    const path = this.collectionPath(id);
+    return path !== null && this.#files.exists(path);
+  }
+
+  /** Removes a collection's file with its companions; missing ones are fine. */
+  removeCollectionFile(id: string): void {
+    const path = this.collectionPath(id);
+    if (path === null) return;
+    for (const companion of COMPANIONS) this.#files.remove(`${path}${companion}`);
+    this.#files.remove(path);
+  }
+}
+
+function notADatabase(path: string, message: string): DatabaseError {
+  return new DatabaseError('TESSERA_NOT_A_DATABASE', `${message}.`, { details: { path } });
+}

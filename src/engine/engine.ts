@@ -1,0 +1,280 @@
+/**
+ * The engine: one open database as plain synchronous calls.
+ *
+ * Deterministic given its components, so that tests drive it step by step. The shell around it (local-backend.ts)
+ * makes promises of the calls, groups writes, and calls `maintain` when nothing else is to be done.
+ */
+
+import {
+  type CollectionInfo,
+  type CollectionScope,
+  checkFilterAllowed,
+  type DatabaseScope,
+  DEFAULT_DATABASE,
+  DEFAULT_TENANT,
+  type DeleteRequest,
+  type DeleteResult,
+  type GetRequest,
+  type Identity,
+  type Include,
+  type MetadataKey,
+  type Neighbours,
+  type QueryRequest,
+  type RecordBatch,
+  type RecordColumns,
+  type RecordSelection,
+  type Settings,
+} from '../api/index.ts';
+import { DatabaseError } from '../base/index.ts';
+import { absorbText, vacuum } from '../maintenance/index.ts';
+import {
+  type DocumentContext,
+  executeGet,
+  executeQuery,
+  hasFilter,
+  selectRowsToDelete,
+} from '../query/index.ts';
+import { CatalogueStore, type Outcome, type RecordWriter, type StoreState } from '../records/index.ts';
+import { Catalogue } from './catalogue.ts';
+import type { Components } from './components.ts';
+import { Directory } from './directory.ts';
+import { type OpenCollection, OpenCollections } from './open-collections.ts';
+
+/** One write, as the shell queues it. */
+export type WriteCall =
+  | { readonly verb: 'add' | 'upsert' | 'update'; readonly batch: RecordBatch }
+  | { readonly verb: 'delete'; readonly request: DeleteRequest };
+
+/** See the top of this file. */
+export class Engine {
+  readonly catalogue: Catalogue;
+  readonly #settings: Settings;
+  readonly #open: OpenCollections;
+  /** Collections that wait for maintenance. */
+  readonly #untidy = new Set<string>();
+
+  /** Opens or creates a database. Errors: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, those of files and SQLite. */
+  constructor(settings: Settings, components: Components) {
+    this.#settings = settings;
+    const directory = Directory.open(settings.path, settings.readOnly, components.files);
+    const store = CatalogueStore.open({ ...settings, path: directory.cataloguePath });
+    this.catalogue = new Catalogue(store, components.random);
+    this.#open = new OpenCollections(directory, settings);
+    if (settings.readOnly) return;
+    directory.makeCollectionsFolder();
+    this.#destroyFiles(this.catalogue.unfinishedDeletions());
+  }
+
+  /** Who an unauthenticated caller is: Chroma's constant answer. */
+  identity(): Identity {
+    return { userId: '', tenant: DEFAULT_TENANT, databases: [DEFAULT_DATABASE] };
+  }
+
+  /** Collection files that are open. */
+  get openCollectionCount(): number {
+    return this.#open.count;
+  }
+
+  /** Deletes everything. Errors: `TESSERA_FORBIDDEN` unless the settings allow it. */
+  reset(): void {
+    if (!this.#settings.allowReset) {
+      const message = 'Reset is disabled by config. Open the database with allowReset: true.';
+      throw new DatabaseError('TESSERA_FORBIDDEN', message);
+    }
+    this.#destroyFiles(this.catalogue.clear());
+  }
+
+  deleteDatabase(scope: DatabaseScope): void {
+    this.#destroyFiles(this.catalogue.removeDatabase(scope));
+  }
+
+  deleteCollection(scope: DatabaseScope, name: string): void {
+    this.#destroyFiles([this.catalogue.removeCollection(scope, name)]);
+  }
+
+  /**
+   * Applies writes to one collection in order, in one transaction. Each succeeds or fails alone; when the transaction
+   * itself fails, the error is thrown and nothing is stored.
+   */
+  writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
+    const info = this.catalogue.collection(scope);
+    this.#refuseWhenReadOnly();
+    const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#make(scope, info) : null);
+    if (collection === null) return calls.map((call) => ({ ok: true, value: resultOnEmpty(call) }));
+    try {
+      const outcomes = collection.store.writeGroup(
+        calls.map((call) => (writer: RecordWriter, state: StoreState) => {
+          return this.#apply(call, info, collection, writer, state);
+        }),
+      );
+      this.#learn(scope, info, collection, calls, outcomes);
+      this.#untidy.add(info.id);
+      return outcomes;
+    } catch (error) {
+      // The indexes may have followed changes that are undone now.
+      collection.indexes.drop();
+      throw error;
+    }
+  }
+
+  get(scope: CollectionScope, request: GetRequest): RecordColumns {
+    const { info, collection } = this.#openForReading(scope, request);
+    if (collection === null) return emptyColumns(request.include);
+    return collection.store.read((state) => executeGet(this.#context(info, collection), state, request));
+  }
+
+  query(scope: CollectionScope, request: QueryRequest): Neighbours[] {
+    const { info, collection } = this.#openForReading(scope, request);
+    if (collection === null) return emptyNeighbours(request);
+    return collection.store.read((state) => executeQuery(this.#context(info, collection), state, request));
+  }
+
+  count(scope: CollectionScope): number {
+    const collection = this.#open.find(this.catalogue.collection(scope));
+    return collection?.store.read((state) => state.recordCount) ?? 0;
+  }
+
+  /** Whether `maintain` has something to do. */
+  get isUntidy(): boolean {
+    return this.#untidy.size > 0 && !this.#settings.readOnly;
+  }
+
+  /**
+   * Does one slice of maintenance, a few milliseconds. A slice that the disk or another process prevents is left for
+   * the next write to the collection: what followers have not absorbed is answered from the records.
+   */
+  maintain(): void {
+    const [id] = this.#untidy;
+    if (id === undefined) return;
+    const collection = this.#open.peek(id);
+    let isMoreLeft = false;
+    try {
+      if (collection !== undefined) isMoreLeft = tidy(collection);
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+    }
+    if (!isMoreLeft) this.#untidy.delete(id);
+  }
+
+  close(): void {
+    this.#open.closeAll();
+    this.catalogue.close();
+  }
+
+  #openForReading(
+    scope: CollectionScope,
+    selection: RecordSelection,
+  ): { info: CollectionInfo; collection: OpenCollection | null } {
+    const info = this.catalogue.collection(scope);
+    checkFilters(info, selection);
+    return { info, collection: this.#open.find(info) };
+  }
+
+  /** Makes the file of a collection that had none. */
+  #make(scope: CollectionScope, info: CollectionInfo): OpenCollection {
+    const collection = this.#open.make(info);
+    try {
+      // Had another process deleted the collection before the file was there, nobody else would remove it.
+      this.catalogue.collection(scope);
+    } catch (error) {
+      this.#open.destroy(info.id);
+      throw error;
+    }
+    return collection;
+  }
+
+  #context(info: CollectionInfo, collection: OpenCollection): DocumentContext {
+    const onTextIndexMissed = (): void => {
+      collection.isTextIndexWanted = true;
+      this.#untidy.add(info.id);
+    };
+    return { store: collection.store, indexes: collection.indexes, onTextIndexMissed };
+  }
+
+  #apply(
+    call: WriteCall,
+    info: CollectionInfo,
+    collection: OpenCollection,
+    writer: RecordWriter,
+    state: StoreState,
+  ): DeleteResult | undefined {
+    if (call.verb !== 'delete') {
+      writer[call.verb](call.batch);
+      return undefined;
+    }
+    const { request } = call;
+    checkFilters(info, request);
+    const rows = selectRowsToDelete(this.#context(info, collection), state, request);
+    writer.delete(rows);
+    return { deleted: hasFilter(request) ? rows.length : (request.ids?.length ?? 0) };
+  }
+
+  #learn(
+    scope: CollectionScope,
+    info: CollectionInfo,
+    collection: OpenCollection,
+    calls: readonly WriteCall[],
+    outcomes: readonly Outcome<unknown>[],
+  ): void {
+    const keys = calls.flatMap((call, index): readonly MetadataKey[] =>
+      call.verb !== 'delete' && outcomes[index]!.ok ? call.batch.metadataKeys : [],
+    );
+    const dimension = info.dimension ?? collection.store.read((state) => state.dimension);
+    this.catalogue.learn(scope, dimension, keys);
+  }
+
+  #refuseWhenReadOnly(): void {
+    if (!this.#settings.readOnly) return;
+    const message = 'The database was opened with readOnly: true. Open it without to write.';
+    throw new DatabaseError('TESSERA_READ_ONLY', message);
+  }
+
+  #destroyFiles(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#untidy.delete(id);
+      this.#open.destroy(id);
+    }
+    this.catalogue.finishDeletions(ids);
+  }
+}
+
+/** One slice of what a collection waits for. Returns whether more is left. */
+function tidy({ store, isTextIndexWanted }: OpenCollection): boolean {
+  return absorbText(store, isTextIndexWanted) || vacuum(store);
+}
+
+function checkFilters({ schema }: CollectionInfo, { where, whereDocument }: RecordSelection): void {
+  if (where !== null) checkFilterAllowed(schema, where);
+  if (whereDocument !== null) checkFilterAllowed(schema, whereDocument);
+}
+
+/** Whether a call may have something to store in a collection that has no records yet. */
+function needsFile(call: WriteCall): boolean {
+  return call.verb !== 'delete' && call.batch.ids.length > 0 && call.batch.embeddings !== null;
+}
+
+/** What a call does to a collection without records. */
+function resultOnEmpty(call: WriteCall): DeleteResult | undefined {
+  if (call.verb !== 'delete') return undefined;
+  return { deleted: hasFilter(call.request) ? 0 : (call.request.ids?.length ?? 0) };
+}
+
+function emptyColumns(include: readonly Include[]): RecordColumns {
+  const column = (name: Include): never[] | null => (include.includes(name) ? [] : null);
+  const embeddings = include.includes('embeddings')
+    ? { dimension: 0, values: new Float32Array(), present: null }
+    : null;
+  return {
+    ids: [],
+    embeddings,
+    documents: column('documents'),
+    uris: column('uris'),
+    metadatas: column('metadatas'),
+  };
+}
+
+function emptyNeighbours({ embeddings, include }: QueryRequest): Neighbours[] {
+  const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
+  const distances = include.includes('distances') ? new Float32Array() : null;
+  return Array.from({ length: queryCount }, () => ({ ...emptyColumns(include), distances }));
+}

@@ -1,0 +1,266 @@
+/**
+ * The asynchronous shell of the engine: `Backend` on the calling thread.
+ *
+ * Reads run at once. Writes queue until the event loop comes round, and all that have gathered for a collection by then
+ * share one transaction and one sync of the disk (group commit); a read that arrives earlier lets them go first, so
+ * calls take effect in the order in which they were made. A promise resolves after the commit.
+ *
+ * Maintenance runs between calls, in slices of a few milliseconds. A turn of it lasts one slice, or as long as the calls
+ * since the last turn took together: so under load it gets half the thread, and calls take at most twice as long.
+ */
+
+import {
+  type Backend,
+  type BackendLimits,
+  type CallOptions,
+  type CollectionChanges,
+  type CollectionInfo,
+  type CollectionInput,
+  type CollectionScope,
+  type DatabaseInfo,
+  type DatabaseScope,
+  type DeleteRequest,
+  type DeleteResult,
+  type GetRequest,
+  type Identity,
+  LIMITS,
+  type Neighbours,
+  type Page,
+  type QueryRequest,
+  RELEASE_VERSION,
+  type RecordBatch,
+  type RecordColumns,
+  type Settings,
+  type TenantInfo,
+} from '../api/index.ts';
+import { type Clock, DatabaseError } from '../base/index.ts';
+import type { Outcome } from '../records/index.ts';
+import { abortError } from './abort.ts';
+import type { Components } from './components.ts';
+import { Engine, type WriteCall } from './engine.ts';
+
+interface QueuedWrite {
+  readonly scope: CollectionScope;
+  readonly call: WriteCall;
+  readonly signal: AbortSignal | undefined;
+  readonly settle: (outcome: Outcome<DeleteResult | undefined>) => void;
+}
+
+/** Longest turn of maintenance, whatever the calls took: a fifth of a second is already felt. */
+const MAINTENANCE_TURN_MS_MAX = 50;
+
+/** See the top of this file. */
+export class LocalBackend implements Backend {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  #queue: QueuedWrite[] = [];
+  #isFlushScheduled = false;
+  #isMaintenanceScheduled = false;
+  /** Time that calls took since maintenance last had its turn. */
+  #callsMs = 0;
+  #isClosed = false;
+
+  /** Opens or creates the database. Errors: those of `Engine`. */
+  constructor(settings: Settings, components: Components) {
+    this.#engine = new Engine(settings, components);
+    this.#clock = components.clock;
+  }
+
+  heartbeat(options?: CallOptions): Promise<bigint> {
+    return this.#run(options, () => this.#clock.nowNs());
+  }
+
+  version(options?: CallOptions): Promise<string> {
+    return this.#run(options, () => RELEASE_VERSION);
+  }
+
+  limits(options?: CallOptions): Promise<BackendLimits> {
+    return this.#run(options, () => ({ batchSizeMax: LIMITS.batchSizeMax }));
+  }
+
+  identity(options?: CallOptions): Promise<Identity> {
+    return this.#run(options, () => this.#engine.identity());
+  }
+
+  reset(options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#engine.reset());
+  }
+
+  createTenant(name: string, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#engine.catalogue.createTenant(name));
+  }
+
+  getTenant(name: string, options?: CallOptions): Promise<TenantInfo> {
+    return this.#run(options, () => this.#engine.catalogue.tenant(name));
+  }
+
+  createDatabase(scope: DatabaseScope, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#engine.catalogue.createDatabase(scope));
+  }
+
+  getDatabase(scope: DatabaseScope, options?: CallOptions): Promise<DatabaseInfo> {
+    return this.#run(options, () => this.#engine.catalogue.database(scope));
+  }
+
+  listDatabases(tenant: string, page: Page, options?: CallOptions): Promise<DatabaseInfo[]> {
+    return this.#run(options, () => this.#engine.catalogue.databases(tenant, page));
+  }
+
+  deleteDatabase(scope: DatabaseScope, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#engine.deleteDatabase(scope));
+  }
+
+  createCollection(
+    scope: DatabaseScope,
+    input: CollectionInput,
+    options?: CallOptions,
+  ): Promise<CollectionInfo> {
+    return this.#run(options, () => this.#engine.catalogue.createCollection(scope, input));
+  }
+
+  getCollection(scope: DatabaseScope, name: string, options?: CallOptions): Promise<CollectionInfo> {
+    return this.#run(options, () => this.#engine.catalogue.collectionNamed(scope, name));
+  }
+
+  getCollectionById(scope: CollectionScope, options?: CallOptions): Promise<CollectionInfo> {
+    return this.#run(options, () => this.#engine.catalogue.collection(scope));
+  }
+
+  listCollections(scope: DatabaseScope, page: Page, options?: CallOptions): Promise<CollectionInfo[]> {
+    return this.#run(options, () => this.#engine.catalogue.collections(scope, page));
+  }
+
+  countCollections(scope: DatabaseScope, options?: CallOptions): Promise<number> {
+    return this.#run(options, () => this.#engine.catalogue.countCollections(scope));
+  }
+
+  updateCollection(scope: CollectionScope, changes: CollectionChanges, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#engine.catalogue.updateCollection(scope, changes));
+  }
+
+  deleteCollection(scope: DatabaseScope, name: string, options?: CallOptions): Promise<void> {
+    return this.#run(options, () => this.#engine.deleteCollection(scope, name));
+  }
+
+  async add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {
+    await this.#write(scope, { verb: 'add', batch }, options);
+  }
+
+  async upsert(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {
+    await this.#write(scope, { verb: 'upsert', batch }, options);
+  }
+
+  async update(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {
+    await this.#write(scope, { verb: 'update', batch }, options);
+  }
+
+  async delete(scope: CollectionScope, request: DeleteRequest, options?: CallOptions): Promise<DeleteResult> {
+    return (await this.#write(scope, { verb: 'delete', request }, options))!;
+  }
+
+  get(scope: CollectionScope, request: GetRequest, options?: CallOptions): Promise<RecordColumns> {
+    return this.#run(options, () => this.#engine.get(scope, request));
+  }
+
+  query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]> {
+    return this.#run(options, () => this.#engine.query(scope, request));
+  }
+
+  count(scope: CollectionScope, options?: CallOptions): Promise<number> {
+    return this.#run(options, () => this.#engine.count(scope));
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#flush();
+    this.#isClosed = true;
+    this.#engine.close();
+  }
+
+  /** Runs a call at once, after the writes that were queued before it. */
+  async #run<T>(options: CallOptions | undefined, call: () => T): Promise<T> {
+    this.#check(options);
+    this.#flush();
+    const startMs = this.#clock.monotonicMs();
+    try {
+      return call();
+    } finally {
+      this.#callsMs += this.#clock.monotonicMs() - startMs;
+      this.#scheduleMaintenance();
+    }
+  }
+
+  #check(options: CallOptions | undefined): void {
+    if (options?.signal?.aborted === true) throw abortError(options.signal);
+    if (this.#isClosed) throw new DatabaseError('TESSERA_CLOSED', 'The client is closed. Open a new one.');
+  }
+
+  async #write(
+    scope: CollectionScope,
+    call: WriteCall,
+    options: CallOptions | undefined,
+  ): Promise<DeleteResult | undefined> {
+    this.#check(options);
+    const outcome = await new Promise<Outcome<DeleteResult | undefined>>((settle) => {
+      this.#queue.push({ scope, call, signal: options?.signal, settle });
+      this.#scheduleFlush();
+    });
+    if (!outcome.ok) throw outcome.error;
+    return outcome.value;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+      this.#scheduleMaintenance();
+    });
+  }
+
+  #flush(): void {
+    if (this.#queue.length === 0) return;
+    const queued = this.#queue;
+    this.#queue = [];
+    const groups = new Map<string, QueuedWrite[]>();
+    for (const write of queued) {
+      if (write.signal?.aborted === true) {
+        write.settle({ ok: false, error: abortError(write.signal) });
+        continue;
+      }
+      const { tenant, database, collectionId } = write.scope;
+      const key = JSON.stringify([tenant, database, collectionId]);
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [write]);
+      else group.push(write);
+    }
+    for (const group of groups.values()) this.#commit(group);
+  }
+
+  #commit(group: readonly QueuedWrite[]): void {
+    try {
+      const outcomes = this.#engine.writeGroup(
+        group[0]!.scope,
+        group.map(({ call }) => call),
+      );
+      for (const [index, write] of group.entries()) write.settle(outcomes[index]!);
+    } catch (error) {
+      for (const write of group) write.settle({ ok: false, error });
+    }
+  }
+
+  #scheduleMaintenance(): void {
+    if (this.#isMaintenanceScheduled || this.#isClosed || !this.#engine.isUntidy) return;
+    this.#isMaintenanceScheduled = true;
+    setImmediate(() => {
+      this.#isMaintenanceScheduled = false;
+      if (this.#isClosed || this.#isFlushScheduled) return;
+      const untilMs = this.#clock.monotonicMs() + Math.min(this.#callsMs, MAINTENANCE_TURN_MS_MAX);
+      this.#callsMs = 0;
+      do this.#engine.maintain();
+      while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);
+      this.#scheduleMaintenance();
+    });
+  }
+}

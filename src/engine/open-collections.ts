@@ -1,0 +1,87 @@
+/**
+ * Collections whose files are open, bounded: the least recently used is closed first.
+ *
+ * Opening the directory opens none. A collection in memory has nowhere to go and stays open until it is deleted.
+ */
+
+import type { CollectionInfo, Settings } from '../api/index.ts';
+import { LruMap } from '../base/index.ts';
+import { CollectionIndexes } from '../query/index.ts';
+import { RecordStore } from '../records/index.ts';
+import type { Directory } from './directory.ts';
+
+/** One open collection: its records, its indexes, and what maintenance it waits for. */
+export interface OpenCollection {
+  readonly id: string;
+  readonly store: RecordStore;
+  readonly indexes: CollectionIndexes;
+  /** A query would have used a text index and found none. */
+  isTextIndexWanted: boolean;
+}
+
+/** See the top of this file. */
+export class OpenCollections {
+  readonly #directory: Directory;
+  readonly #settings: Settings;
+  readonly #open: LruMap<string, OpenCollection>;
+
+  constructor(directory: Directory, settings: Settings) {
+    this.#directory = directory;
+    this.#settings = settings;
+    const countMax = settings.path === null ? Number.POSITIVE_INFINITY : settings.openCollectionsMax;
+    this.#open = new LruMap(countMax, (collection) => collection.store.close());
+  }
+
+  /** How many are open. */
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** The collection, opened where it has a file; `null` for an empty one, which has none. */
+  find(info: CollectionInfo): OpenCollection | null {
+    const open = this.#open.get(info.id);
+    if (open !== undefined) return open;
+    return this.#directory.hasCollectionFile(info.id) ? this.#openFile(info) : null;
+  }
+
+  /** The collection, with its file made where it has none. */
+  make(info: CollectionInfo): OpenCollection {
+    return this.find(info) ?? this.#openFile(info);
+  }
+
+  /** The collection if it is open, without opening it or making it recently used. */
+  peek(id: string): OpenCollection | undefined {
+    for (const collection of this.#open.values()) if (collection.id === id) return collection;
+    return undefined;
+  }
+
+  /** Closes and forgets a collection, marks its file for other processes that have it open, and removes it. */
+  destroy(id: string): void {
+    const open = this.#open.take(id);
+    const path = this.#directory.collectionPath(id);
+    if (open !== undefined) {
+      open.store.markDeleted();
+      open.store.close();
+    } else if (path !== null && this.#directory.hasCollectionFile(id)) {
+      const store = RecordStore.open({ ...this.#settings, path });
+      store.markDeleted();
+      store.close();
+    }
+    this.#directory.removeCollectionFile(id);
+  }
+
+  closeAll(): void {
+    for (const collection of [...this.#open.values()]) {
+      this.#open.take(collection.id);
+      collection.store.close();
+    }
+  }
+
+  #openFile(info: CollectionInfo): OpenCollection {
+    const store = RecordStore.open({ ...this.#settings, path: this.#directory.collectionPath(info.id) });
+    const indexes = new CollectionIndexes(store, info.configuration.hnsw.space);
+    const collection: OpenCollection = { id: info.id, store, indexes, isTextIndexWanted: false };
+    this.#open.set(info.id, collection);
+    return collection;
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * From a request to its answer: select (which slots may answer), search (which are nearest), hydrate (read their
+ * columns). Each function runs inside one transaction of the store and brings the indexes up to its state first.
+ */
+
+import {
+  type DeleteRequest,
+  type EmbeddingBatch,
+  type GetRequest,
+  type Include,
+  type Neighbours,
+  type QueryRequest,
+  type RecordColumns,
+  type RecordSelection,
+  whereKeys,
+} from '../api/index.ts';
+import { Bitset, DatabaseError } from '../base/index.ts';
+import type { StoredRecord, StoreState } from '../records/index.ts';
+import { type DocumentContext, documentSlots } from './documents.ts';
+import { evaluateFilter } from './filter.ts';
+
+/** Answers `get`. Errors: `TESSERA_INVALID_FILTER` for a bad expression, `TESSERA_CORRUPT` for a damaged record. */
+export function executeGet(context: DocumentContext, state: StoreState, request: GetRequest): RecordColumns {
+  const { limit, offset, include } = request;
+  if (!isRestricted(request)) return hydrate(context, state, context.store.scan(limit, offset), include);
+  const end = limit === null ? undefined : offset + limit;
+  const rows = selectRows(context, state, request).slice(offset, end);
+  return hydrate(context, state, recordsAt(context, rows), include);
+}
+
+/** Answers `query`: the nearest of the selected records for each embedding. Errors: as `executeGet`, and `TESSERA_DIMENSION_MISMATCH`. */
+export function executeQuery(
+  context: DocumentContext,
+  state: StoreState,
+  request: QueryRequest,
+): Neighbours[] {
+  const { embeddings, nResults, include } = request;
+  const { dimension } = state;
+  const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
+  if (dimension !== null && queryCount > 0 && embeddings.dimension !== dimension) {
+    const message = `Collection expecting embedding with dimension of ${dimension}, got ${embeddings.dimension}. Use the model that wrote the collection.`;
+    const details = { expected: dimension, actual: embeddings.dimension };
+    throw new DatabaseError('TESSERA_DIMENSION_MISMATCH', message, { details });
+  }
+  const answers: Neighbours[] = [];
+  if (dimension === null || state.recordCount === 0) {
+    for (let query = 0; query < queryCount; query++)
+      answers.push(withDistances(context, state, [], [], include));
+    return answers;
+  }
+  const allowed = selectSlots(context, state, request);
+  const allowedCount = allowed.count();
+  const vectors = context.indexes.vectors(dimension);
+  for (let query = 0; query < queryCount; query++) {
+    const embedding = embeddings.values.subarray(query * dimension, (query + 1) * dimension);
+    const { slots, distances } = vectors.search(embedding, nResults, allowed, allowedCount);
+    const rows = Array.from(slots, (slot) => context.indexes.rowAt(slot));
+    answers.push(withDistances(context, state, rows, distances, include));
+  }
+  return answers;
+}
+
+/** The rows that `delete` takes, in insertion order. */
+export function selectRowsToDelete(
+  context: DocumentContext,
+  state: StoreState,
+  request: DeleteRequest,
+): number[] {
+  const rows = selectRows(context, state, request);
+  return request.limit === null ? rows : rows.slice(0, request.limit);
+}
+
+/** Whether a selection leaves anything out. */
+export function isRestricted({ ids, where, whereDocument }: RecordSelection): boolean {
+  return ids !== null || hasFilter({ ids, where, whereDocument });
+}
+
+/** Whether a selection has a filter beside its ids. */
+export function hasFilter({ where, whereDocument }: RecordSelection): boolean {
+  return where !== null || whereDocument !== null;
+}
+
+/** Selected rows, ascending: without a filter straight from the ids, otherwise by bitmap. */
+function selectRows(context: DocumentContext, state: StoreState, selection: RecordSelection): number[] {
+  if (selection.ids !== null && !hasFilter(selection)) return rowsOf(context, selection.ids);
+  const slots = selectSlots(context, state, selection);
+  return Array.from(slots.toArray(), (slot) => context.indexes.rowAt(slot));
+}
+
+function selectSlots(context: DocumentContext, state: StoreState, selection: RecordSelection): Bitset {
+  const { indexes } = context;
+  indexes.follow(state);
+  let allowed = indexes.live;
+  if (selection.ids !== null) {
+    allowed = new Bitset();
+    for (const row of rowsOf(context, selection.ids)) allowed.add(indexes.slotOf(row));
+  }
+  for (const node of [selection.where, selection.whereDocument]) {
+    if (node === null) continue;
+    indexes.loadKeys(whereKeys(node));
+    allowed = evaluateFilter(node, {
+      live: allowed,
+      columns: indexes.columns,
+      documentSlots: (operator, text, within) => documentSlots(context, operator, text, within),
+    });
+  }
+  return allowed;
+}
+
+/** Rows of the ids that are stored, ascending, each once. */
+function rowsOf({ store }: DocumentContext, ids: readonly string[]): number[] {
+  const rows = new Set<number>();
+  for (const id of ids) {
+    const row = store.rowOf(id);
+    if (row !== undefined) rows.add(row);
+  }
+  return [...rows].sort((a, b) => a - b);
+}
+
+function* recordsAt({ store }: DocumentContext, rows: Iterable<number>): Iterable<StoredRecord> {
+  for (const row of rows) yield store.byRow(row)!;
+}
+
+function withDistances(
+  context: DocumentContext,
+  state: StoreState,
+  rows: readonly number[],
+  distances: ArrayLike<number>,
+  include: readonly Include[],
+): Neighbours {
+  const columns = hydrate(context, state, recordsAt(context, rows), include);
+  return { ...columns, distances: include.includes('distances') ? Float32Array.from(distances) : null };
+}
+
+/** Reads the columns asked for. Records keep the order in which they come. */
+function hydrate(
+  { store }: DocumentContext,
+  state: StoreState,
+  records: Iterable<StoredRecord>,
+  include: readonly Include[],
+): RecordColumns {
+  const column = (name: Include): (string | null)[] | null => (include.includes(name) ? [] : null);
+  const [documents, uris, metadatas] = [column('documents'), column('uris'), column('metadatas')];
+  const ids: string[] = [];
+  const found: StoredRecord[] = [];
+  const hasEmbeddings = include.includes('embeddings');
+  for (const record of records) {
+    ids.push(record.id);
+    documents?.push(record.document);
+    uris?.push(record.uri);
+    // A record that has a uri and nothing else shows empty metadata rather than none, as in Chroma.
+    metadatas?.push(record.metadata ?? (record.uri === null ? null : '{}'));
+    if (hasEmbeddings) found.push(record);
+  }
+  const embeddings = hasEmbeddings ? readEmbeddings(store, state.dimension ?? 0, found) : null;
+  return { ids, embeddings, documents, uris, metadatas };
+}
+
+function readEmbeddings(
+  store: DocumentContext['store'],
+  dimension: number,
+  records: readonly StoredRecord[],
+): EmbeddingBatch {
+  const values = new Float32Array(records.length * dimension);
+  const table = store.vectors(dimension);
+  records.forEach((record, index) => {
+    values.set(table.read(record.row, record.vectorChecksum), index * dimension);
+  });
+  return { dimension, values, present: null };
+}

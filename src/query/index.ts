@@ -1,0 +1,7 @@
+/**
+ * The query path: filters become bitmaps (filter.ts, documents.ts), bitmaps and embeddings become answers
+ * (execute.ts), over indexes in memory that follow the records (indexes.ts).
+ */
+export type { DocumentContext } from './documents.ts';
+export { executeGet, executeQuery, hasFilter, isRestricted, selectRowsToDelete } from './execute.ts';
+export { CollectionIndexes } from './indexes.ts';

@@ -1,0 +1,220 @@
+/**
+ * The indexes of one collection that live in memory, and how they follow its records.
+ *
+ * Every live record has a *slot*: its place in ascending order of row numbers, which is insertion order. Bitmaps,
+ * columns and the vector index all speak of slots. Row numbers only grow, so a new record takes the next slot and the
+ * list of rows stays sorted: from row to slot by binary search, no hash table. A deleted record leaves its slot dead;
+ * when a quarter of the slots are dead, everything here is dropped and loaded anew.
+ *
+ * Parts are loaded when a query first needs them (rows; embeddings; a metadata key; documents) and kept current together:
+ * `follow` looks at the changes after `position` and takes each changed row's present state from the records. All calls
+ * happen inside one read transaction of the store, so that what is loaded and what is followed are of the same moment.
+ */
+
+import type { Space } from '../api/index.ts';
+import { assert, Bitset } from '../base/index.ts';
+import { MetadataColumns } from '../columns/index.ts';
+import type { RecordStore, StoreState } from '../records/index.ts';
+import { FlatIndex } from '../vectors/index.ts';
+
+/** A backlog of more changes than this, and than half the records, is loaded anew: cheaper than change by change. */
+const BACKLOG_COUNT_MIN = 1_000;
+
+/**
+ * Documents are kept in memory up to this many UTF-16 units in all. Looking through 20,000 short texts takes 1 ms there
+ * and 50 ms through SQLite; beyond this size the text index is the faster one (docs/adr/0009).
+ */
+const DOCUMENTS_LENGTH_MAX = 8_388_608;
+
+/** Slots may be dead up to this share of all, and up to this count whatever the share. */
+const DEAD_SHARE_MAX = 0.25;
+const DEAD_COUNT_MIN = 1_024;
+
+/** See the top of this file. */
+export class CollectionIndexes {
+  readonly #store: RecordStore;
+  readonly #space: Space;
+  #position = 0;
+  #rows: number[] | null = null;
+  #live = new Bitset();
+  #deadCount = 0;
+  #columns = new MetadataColumns();
+  #vectors: FlatIndex | null = null;
+  #documents: (string | null)[] | null = null;
+  #documentsLength = 0;
+  #hasTooLongDocuments = false;
+
+  constructor(store: RecordStore, space: Space) {
+    this.#store = store;
+    this.#space = space;
+  }
+
+  /** Slots of the records that exist; valid after `follow`. Not to be changed. */
+  get live(): Bitset {
+    return this.#live;
+  }
+
+  /** Columns of the keys that were loaded. */
+  get columns(): MetadataColumns {
+    return this.#columns;
+  }
+
+  /** Bytes that the parts hold, roughly. */
+  get bytes(): number {
+    const rowBytes = 8 * (this.#rows?.length ?? 0);
+    const textBytes = 2 * this.#documentsLength;
+    return (
+      rowBytes + textBytes + this.#live.words.byteLength + this.#columns.bytes + (this.#vectors?.bytes ?? 0)
+    );
+  }
+
+  /** Brings everything loaded up to `state`, the state of the transaction under way. */
+  follow(state: StoreState): void {
+    const isTooFarBehind = this.#position < state.purgedSequence || this.#position > state.sequence;
+    if (isTooFarBehind || this.#hasTooManyDead()) this.drop();
+    if (this.#rows === null) {
+      this.#loadRows(state);
+    } else if (this.#position < state.sequence) {
+      this.#absorb(state);
+    }
+    this.#position = state.sequence;
+  }
+
+  /** The row of a slot. */
+  rowAt(slot: number): number {
+    return this.#rows![slot]!;
+  }
+
+  /** The slot of a row, or −1 where the row has none. O(log rows). */
+  slotOf(row: number): number {
+    const rows = this.#rows!;
+    let low = 0;
+    let high = rows.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const found = rows[middle]!;
+      if (found === row) return middle;
+      if (found < row) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  /** Makes the columns of these keys available. One pass over the records for all that are missing. */
+  loadKeys(keys: readonly string[]): void {
+    const missing = keys.filter((key) => !this.#columns.hasKey(key));
+    if (missing.length === 0) return;
+    this.#columns.addKeys(missing);
+    try {
+      for (const record of this.#store.scan()) {
+        if (record.metadata !== null) this.#columns.set(this.slotOf(record.row), record.metadata);
+      }
+    } catch (error) {
+      // A column that was loaded by half would answer wrongly from now on.
+      this.drop();
+      throw error;
+    }
+  }
+
+  /** The index of the embeddings, loaded at the first call; `dimension` is that of the state. */
+  vectors(dimension: number): FlatIndex {
+    if (this.#vectors === null) {
+      const vectors = new FlatIndex({ space: this.#space, dimension });
+      const { rows, vectorChecksums } = this.#store.rows();
+      const load = this.#store.vectors(dimension);
+      load.scan(rows, vectorChecksums, (index, embedding) =>
+        vectors.set(this.slotOf(rows[index]!), embedding),
+      );
+      this.#vectors = vectors;
+    }
+    return this.#vectors;
+  }
+
+  /** The documents by slot, loaded at the first call; `null` where they are too long to be kept in memory. */
+  documents(): readonly (string | null)[] | null {
+    if (this.#documents === null && !this.#hasTooLongDocuments) {
+      this.#documents = [];
+      try {
+        for (const record of this.#store.scan()) {
+          this.#setDocument(this.slotOf(record.row), record.document);
+          if (this.#documents === null) break;
+        }
+      } catch (error) {
+        this.drop();
+        throw error;
+      }
+    }
+    return this.#documents;
+  }
+
+  /** Forgets everything; the next call loads anew. For after a transaction whose changes were seen but undone. */
+  drop(): void {
+    this.#rows = null;
+    this.#live = new Bitset();
+    this.#deadCount = 0;
+    this.#columns = new MetadataColumns();
+    this.#vectors = null;
+    this.#documents = null;
+    this.#documentsLength = 0;
+    this.#hasTooLongDocuments = false;
+  }
+
+  #hasTooManyDead(): boolean {
+    const slotCount = this.#rows?.length ?? 0;
+    return this.#deadCount > DEAD_COUNT_MIN && this.#deadCount > slotCount * DEAD_SHARE_MAX;
+  }
+
+  #loadRows(state: StoreState): void {
+    this.#rows = this.#store.rows().rows;
+    assert(this.#rows.length === state.recordCount, 'The state counts other records than there are.');
+    this.#live = Bitset.full(this.#rows.length);
+    this.#deadCount = 0;
+  }
+
+  #absorb(state: StoreState): void {
+    const changed = this.#store.changesSince(this.#position).map(([, row]) => row);
+    if (changed.length > BACKLOG_COUNT_MIN && changed.length > state.recordCount / 2) {
+      this.drop();
+      this.#loadRows(state);
+      return;
+    }
+    // Ascending rows keep the list of rows sorted and touch each vector block once.
+    changed.sort((a, b) => a - b);
+    const rows = this.#rows!;
+    const table = this.#vectors && state.dimension !== null ? this.#store.vectors(state.dimension) : null;
+    for (const row of changed) {
+      const record = this.#store.byRow(row);
+      let slot = this.slotOf(row);
+      if (record === undefined) {
+        if (slot !== -1) this.#bury(slot);
+        continue;
+      }
+      if (slot === -1) {
+        slot = rows.push(row) - 1;
+        this.#live.add(slot);
+      }
+      this.#columns.set(slot, record.metadata);
+      this.#setDocument(slot, record.document);
+      if (table !== null) this.#vectors!.set(slot, table.read(row, record.vectorChecksum));
+    }
+  }
+
+  #bury(slot: number): void {
+    if (!this.#live.has(slot)) return;
+    this.#live.delete(slot);
+    this.#columns.clear(slot);
+    this.#setDocument(slot, null);
+    this.#deadCount++;
+  }
+
+  /** Keeps a document, where documents are kept, and stops keeping any once they are too long in all. */
+  #setDocument(slot: number, document: string | null): void {
+    if (this.#documents === null) return;
+    this.#documentsLength += (document?.length ?? 0) - (this.#documents[slot]?.length ?? 0);
+    this.#documents[slot] = document;
+    if (this.#documentsLength <= DOCUMENTS_LENGTH_MAX) return;
+    this.#documents = null;
+    this.#documentsLength = 0;
+    this.#hasTooLongDocuments = true;
+  }
+}

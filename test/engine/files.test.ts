@@ -1,0 +1,186 @@
+/** What lies in the directory: when files appear, go away, are closed, and whose directory it is. */
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Backend } from '../../src/api/index.ts';
+import { openDatabase } from '../../src/engine/index.ts';
+import { openSqlDatabase } from '../../src/sqlite/index.ts';
+import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
+import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const files = (path: string): string[] =>
+  readdirSync(join(path, 'collections')).filter((name) => name.endsWith('.sqlite3'));
+
+async function fill(backend: Backend, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const scope = await makeCollection(backend, `tiles-${i}`);
+    await backend.add(scope, batchOf({ id: 'a', embedding: [i, 1, 2] }));
+    ids.push(scope.collectionId);
+  }
+  return ids;
+}
+
+describe('collections and their files', () => {
+  it('an empty collection has no file, whatever is asked of it', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path });
+    const scope = await makeCollection(backend);
+    expect(await backend.count(scope)).toBe(0);
+    expect((await backend.get(scope, getRequest())).ids).toEqual([]);
+    expect(await backend.query(scope, queryRequest([[1, 2]]))).toMatchObject([{ ids: [] }]);
+    await backend.update(scope, batchOf({ id: 'nobody', document: 'x' }));
+    await backend.add(scope, batchOf());
+    expect(files(path)).toEqual([]);
+    await backend.add(scope, batchOf({ id: 'a', embedding: [1] }));
+    expect(files(path)).toEqual([`${scope.collectionId}.sqlite3`]);
+  });
+
+  it('opening a directory opens none of its collections, and open ones are bounded', async () => {
+    const path = temporaryDirectory();
+    const first = await openDatabase({ path, threads: 0, openCollectionsMax: 3 });
+    const ids = await fill(first, 8);
+    const openFiles = (): number =>
+      readdirSync(join(path, 'collections')).filter((name) => name.endsWith('-wal')).length;
+    expect(openFiles()).toBe(3);
+    await first.close();
+    expect(openFiles()).toBe(0);
+    const second = await openTestDatabase({ path, openCollectionsMax: 3 });
+    expect(await second.countCollections(SCOPE)).toBe(8);
+    expect(openFiles()).toBe(0);
+    for (const [i, collectionId] of ids.entries()) {
+      const { embeddings } = await second.get({ ...SCOPE, collectionId }, getRequest());
+      expect([...embeddings!.values]).toEqual([i, 1, 2]);
+    }
+  });
+
+  it('of one record take at most 32 KB each once closed', async () => {
+    const path = temporaryDirectory();
+    const backend = await openDatabase({ path, threads: 0 });
+    const scope = await makeCollection(backend);
+    const embedding = Array.from({ length: 512 }, (_, i) => i / 512);
+    await backend.add(scope, batchOf({ id: 'a', embedding, document: 'x'.repeat(500), metadata: '{"k":1}' }));
+    await backend.query(scope, queryRequest([embedding]));
+    await backend.close();
+    const [name] = readdirSync(join(path, 'collections'));
+    expect(statSync(join(path, 'collections', name!)).size).toBeLessThanOrEqual(32_768);
+  });
+
+  it('go away with the collection, the database, and everything', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path, allowReset: true });
+    await fill(backend, 3);
+    await backend.deleteCollection(SCOPE, 'tiles-1');
+    expect(files(path)).toHaveLength(2);
+    await backend.reset();
+    expect(readdirSync(join(path, 'collections'))).toEqual([]);
+    expect(await backend.countCollections(SCOPE)).toBe(0);
+    await fill(backend, 2);
+    await backend.deleteDatabase(SCOPE);
+    expect(readdirSync(join(path, 'collections'))).toEqual([]);
+  });
+
+  it('whose deletion was cut short are removed at the next opening; unknown files are left alone', async () => {
+    const path = temporaryDirectory();
+    const first = await openDatabase({ path, threads: 0 });
+    const [doomed, kept] = await fill(first, 2);
+    await first.close();
+    const catalogue = openSqlDatabase({
+      path: join(path, 'catalogue.sqlite3'),
+      readOnly: false,
+      busyTimeoutMs: 100,
+    });
+    catalogue.exec(
+      `DELETE FROM collections WHERE id = '${doomed}'; INSERT INTO deleted_collections VALUES ('${doomed}')`,
+    );
+    catalogue.close();
+    const stranger = '00000000-aaaa-4aaa-8aaa-000000000000.sqlite3';
+    writeFileSync(join(path, 'collections', stranger), 'somebody else’s');
+    await openTestDatabase({ path });
+    expect(files(path).sort()).toEqual([stranger, `${kept}.sqlite3`].sort());
+  });
+});
+
+describe('whose directory it is', () => {
+  const refused = { code: 'TESSERA_NOT_A_DATABASE' };
+
+  it('a missing or empty directory becomes a database; one of something else is left as it was', async () => {
+    const parent = temporaryDirectory();
+    const fresh = join(parent, 'a/b');
+    await (await openDatabase({ path: fresh, threads: 0 })).close();
+    expect(readdirSync(fresh).sort()).toEqual(['catalogue.sqlite3', 'collections']);
+    const other = join(parent, 'other');
+    mkdirSync(other);
+    writeFileSync(join(other, 'chroma.sqlite3'), '');
+    await expect(openDatabase({ path: other, threads: 0 })).rejects.toMatchObject(refused);
+    await expect(openDatabase({ path: other, threads: 0 })).rejects.toThrow(/chroma\.sqlite3/);
+    expect(readdirSync(other)).toEqual(['chroma.sqlite3']);
+    await expect(openDatabase({ path: join(other, 'chroma.sqlite3'), threads: 0 })).rejects.toMatchObject(
+      refused,
+    );
+    const letter = join(parent, 'letter');
+    mkdirSync(letter);
+    writeFileSync(join(letter, 'catalogue.sqlite3'), 'not a database at all, only a letter '.repeat(40));
+    await expect(openDatabase({ path: letter, threads: 0 })).rejects.toMatchObject(refused);
+  });
+
+  it('a directory that is read only, by choice, can be read and refuses every write', async () => {
+    const path = temporaryDirectory();
+    await expect(
+      openDatabase({ path: join(path, 'none'), threads: 0, readOnly: true }),
+    ).rejects.toMatchObject(refused);
+    const first = await openDatabase({ path, threads: 0 });
+    const [collectionId] = await fill(first, 1);
+    await first.close();
+    const reader = await openTestDatabase({ path, readOnly: true });
+    const scope = { ...SCOPE, collectionId: collectionId! };
+    expect(await reader.count(scope)).toBe(1);
+    expect(await reader.query(scope, queryRequest([[0, 1, 2]]))).toMatchObject([{ ids: ['a'] }]);
+    const readOnly = { code: 'TESSERA_READ_ONLY' };
+    await expect(reader.add(scope, batchOf({ id: 'b', embedding: [1, 2, 3] }))).rejects.toMatchObject(
+      readOnly,
+    );
+    await expect(reader.createTenant('other')).rejects.toMatchObject(readOnly);
+    await expect(reader.deleteCollection(SCOPE, 'tiles-0')).rejects.toMatchObject(readOnly);
+  });
+
+  it('a file of a newer version is refused with the way out', async () => {
+    const path = temporaryDirectory();
+    await (await openDatabase({ path, threads: 0 })).close();
+    const catalogue = openSqlDatabase({
+      path: join(path, 'catalogue.sqlite3'),
+      readOnly: false,
+      busyTimeoutMs: 100,
+    });
+    catalogue.exec('PRAGMA user_version = 2');
+    catalogue.close();
+    await expect(openDatabase({ path, threads: 0 })).rejects.toMatchObject({ code: 'TESSERA_NEWER_FORMAT' });
+    await expect(
+      openDatabase(
+        { path, threads: 1 },
+        { workerUrl: new URL('../../dist/engine/worker.js', import.meta.url) },
+      ),
+    ).rejects.toMatchObject({ code: 'TESSERA_NEWER_FORMAT' });
+  });
+
+  it('a directory that vanished gives typed errors, not a crash', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path });
+    const scope = await makeCollection(backend);
+    rmSync(path, { recursive: true });
+    await expect(backend.add(scope, batchOf({ id: 'a', embedding: [1] }))).rejects.toMatchObject({
+      code: expect.stringMatching(/^TESSERA_(IO|READ_ONLY)$/),
+    });
+  });
+});
+
+describe('settings', () => {
+  it('that are unknown or unusable are named', async () => {
+    const invalid = { code: 'TESSERA_INVALID_ARGUMENT' };
+    await expect(openDatabase({ threads: 7 as 1 })).rejects.toMatchObject(invalid);
+    await expect(openDatabase({ paht: 'x' } as object)).rejects.toThrow(/"paht"/);
+    await expect(openDatabase({ path: '' })).rejects.toMatchObject(invalid);
+    await expect(openDatabase({ openCollectionsMax: 0 })).rejects.toThrow(/openCollectionsMax/);
+  });
+});
