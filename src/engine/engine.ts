@@ -28,6 +28,7 @@ import {
 import { DatabaseError } from '../base/index.ts';
 import { absorbText, vacuum } from '../maintenance/index.ts';
 import {
+  checkSelection,
   type DocumentContext,
   executeGet,
   executeQuery,
@@ -243,9 +244,11 @@ function tidy({ store, isTextIndexWanted }: OpenCollection): boolean {
   return absorbText(store, isTextIndexWanted) || vacuum(store);
 }
 
-function checkFilters({ schema }: CollectionInfo, { where, whereDocument }: RecordSelection): void {
+function checkFilters({ schema }: CollectionInfo, selection: RecordSelection): void {
+  const { where, whereDocument } = selection;
   if (where !== null) checkFilterAllowed(schema, where);
   if (whereDocument !== null) checkFilterAllowed(schema, whereDocument);
+  checkSelection(selection);
 }
 
 /** Whether a call may have something to store in a collection that has no records yet. */

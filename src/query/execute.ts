@@ -17,7 +17,7 @@ import {
 import { Bitset, DatabaseError } from '../base/index.ts';
 import type { StoredRecord, StoreState } from '../records/index.ts';
 import { type DocumentContext, documentSlots } from './documents.ts';
-import { evaluateFilter } from './filter.ts';
+import { checkExpressions, evaluateFilter } from './filter.ts';
 
 /** Answers `get`. Errors: `TESSERA_INVALID_FILTER` for a bad expression, `TESSERA_CORRUPT` for a damaged record. */
 export function executeGet(context: DocumentContext, state: StoreState, request: GetRequest): RecordColumns {
@@ -68,6 +68,12 @@ export function selectRowsToDelete(
 ): number[] {
   const rows = selectRows(context, state, request);
   return request.limit === null ? rows : rows.slice(0, request.limit);
+}
+
+/** Finds bad expressions, also where no document would be read. Errors: `TESSERA_INVALID_FILTER`. */
+export function checkSelection({ where, whereDocument }: RecordSelection): void {
+  if (where !== null) checkExpressions(where);
+  if (whereDocument !== null) checkExpressions(whereDocument);
 }
 
 /** Whether a selection leaves anything out. */

@@ -3,5 +3,12 @@
  * (execute.ts), over indexes in memory that follow the records (indexes.ts).
  */
 export type { DocumentContext } from './documents.ts';
-export { executeGet, executeQuery, hasFilter, isRestricted, selectRowsToDelete } from './execute.ts';
+export {
+  checkSelection,
+  executeGet,
+  executeQuery,
+  hasFilter,
+  isRestricted,
+  selectRowsToDelete,
+} from './execute.ts';
 export { CollectionIndexes } from './indexes.ts';
