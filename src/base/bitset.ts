@@ -71,13 +71,13 @@ export class Bitset {
     return this;
   }
 
-  /** Calls `visit` for every member, ascending, until it returns `false`. */
-  forEach(visit: (slot: number) => void | false): void {
+  /** Calls `visit` for every member, ascending. */
+  forEach(visit: (slot: number) => void): void {
     for (let i = 0; i < this.words.length; i++) {
       let word = this.words[i]!;
       while (word !== 0) {
         const low = word & -word;
-        if (visit((i << 5) + (31 - Math.clz32(low))) === false) return;
+        visit((i << 5) + (31 - Math.clz32(low)));
         word ^= low;
       }
     }

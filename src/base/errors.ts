@@ -59,7 +59,7 @@ export const ERROR_CODES = {
   TESSERA_ABORTED: 'invalid',
   TESSERA_CLOSED: 'closed',
   TESSERA_CORRUPT: 'corrupt',
-} as const satisfies Record<string, ErrorKind>;
+} as const;
 
 /** A stable name of one error case; a key of `ERROR_CODES`. */
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -5,23 +5,23 @@ import type { SqlConnection, SqlConnectionOptions, SqlRow } from './driver.ts';
 
 type Constructor = new (path: string, options: BetterSqlite3.Options) => BetterSqlite3.Database;
 
-let constructor: Constructor | null | undefined;
+let packageClass: Constructor | null | undefined;
 let loadFailure: unknown;
 
 /** Whether the package is installed and its binary loads; the optional dependency may be missing. */
 export function hasBetterSqlite3(): boolean {
-  if (constructor === undefined) {
+  if (packageClass === undefined) {
     try {
       const loaded = createRequire(import.meta.url)('better-sqlite3') as Constructor;
       // The binary is loaded by the first connection, not by `require`.
       new loaded(':memory:', {}).close();
-      constructor = loaded;
+      packageClass = loaded;
     } catch (error) {
-      constructor = null;
+      packageClass = null;
       loadFailure = error;
     }
   }
-  return constructor !== null;
+  return packageClass !== null;
 }
 
 /** Why `hasBetterSqlite3` said no. */
@@ -50,7 +50,7 @@ export function connectBetterSqlite3(options: SqlConnectionOptions): SqlConnecti
 
 function connect({ path, readOnly, busyTimeoutMs }: SqlConnectionOptions): BetterSqlite3.Database {
   try {
-    return new constructor!(path, { readonly: readOnly, fileMustExist: readOnly, timeout: busyTimeoutMs });
+    return new packageClass!(path, { readonly: readOnly, fileMustExist: readOnly, timeout: busyTimeoutMs });
   } catch (error) {
     // The package looks for the directory itself and says so without SQLite's code.
     const isMissing = error instanceof TypeError && error.message.includes('directory does not exist');

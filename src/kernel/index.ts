@@ -1,0 +1,9 @@
+/**
+ * Arithmetic over many vectors, in WebAssembly SIMD.
+ *
+ * Sources are in assembly/ (AssemblyScript), the compiled bytes in module.generated.ts, and the meaning of
+ * each kernel in scalar.ts, which the tests hold the bytes to. The room knows bytes, widths and sums; what
+ * a distance is, how vectors are turned into codes and where they lie in memory is decided above it.
+ */
+export { Kernel, type KernelCalls } from './kernel.ts';
+export { dot, scanList, scanRun, squaredL2 } from './scalar.ts';

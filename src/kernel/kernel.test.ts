@@ -1,0 +1,202 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { DatabaseError } from '../base/index.ts';
+import { Kernel } from './kernel.ts';
+import { KERNEL_MODULE_BASE64 } from './module.generated.ts';
+import { dot, scanList, scanRun, squaredL2 } from './scalar.ts';
+
+/** The part of WebAssembly's `Module` that the tests look at. */
+interface ModuleType {
+  new (bytes: Uint8Array): object;
+  imports(module: object): unknown;
+}
+
+/** The largest query code for which 127 · code · width fits into 31 bits. */
+const queryCodeMax = (width: number): number => Math.min(32_767, Math.floor((2 ** 31 - 1) / (127 * width)));
+
+interface CodeCase {
+  readonly width: number;
+  readonly rows: Int8Array;
+  readonly query: Int16Array;
+}
+
+const widths = fc.oneof(
+  { weight: 9, arbitrary: fc.integer({ min: 1, max: 38 }).map((n) => n * 16) },
+  { weight: 1, arbitrary: fc.constantFrom(1024, 4096, 16_384) },
+);
+
+/** Rows of codes, random or at the extremes, where the 32-bit sums come closest to overflowing. */
+const codeCases: fc.Arbitrary<CodeCase> = fc
+  .tuple(
+    widths,
+    fc.integer({ min: 0, max: 9 }),
+    fc.integer(),
+    fc.constantFrom('random', 'high', 'low', 'mixed'),
+  )
+  .map(([width, count, seed, kind]) => {
+    const max = queryCodeMax(width);
+    let state = seed | 1;
+    const next = (limit: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      const sign = state & 0x10000 ? 1 : -1;
+      if (kind === 'high') return limit;
+      if (kind === 'low') return -limit;
+      return kind === 'mixed' ? sign * limit : sign * ((state >>> 8) % (limit + 1));
+    };
+    const rows = Int8Array.from({ length: width * count }, () => next(127));
+    return { width, rows, query: Int16Array.from({ length: width }, () => next(max)) };
+  });
+
+describe('scans of codes', () => {
+  test('a run gives the dots of the oracle', () => {
+    fc.assert(
+      fc.property(codeCases, ({ width, rows, query }) => {
+        const count = rows.length / width;
+        const kernel = new Kernel(width * 2 + rows.length + count * 4);
+        new Int16Array(kernel.buffer, 0, width).set(query);
+        new Int8Array(kernel.buffer, width * 2, rows.length).set(rows);
+        const out = width * 2 + rows.length;
+        kernel.calls.scanRun(width * 2, count, width, 0, out);
+        const expected = new Int32Array(count);
+        scanRun(rows, 0, count, width, query, expected);
+        expect(new Int32Array(kernel.buffer, out, count)).toEqual(expected);
+      }),
+    );
+  });
+
+  test('a list gives the dots of the oracle, in the order of the list, repetitions included', () => {
+    const cases = fc.tuple(codeCases, fc.array(fc.nat(), { maxLength: 9 }));
+    fc.assert(
+      fc.property(cases, ([{ width, rows, query }, picks]) => {
+        const count = rows.length / width;
+        const slots = Uint32Array.from(count === 0 ? [] : picks, (pick) => pick % count);
+        const list = width * 2 + rows.length;
+        const out = list + slots.byteLength;
+        const kernel = new Kernel(out + slots.length * 4);
+        new Int16Array(kernel.buffer, 0, width).set(query);
+        new Int8Array(kernel.buffer, width * 2, rows.length).set(rows);
+        new Uint32Array(kernel.buffer, list, slots.length).set(slots);
+        kernel.calls.scanList(width * 2, list, slots.length, width, 0, out);
+        const expected = new Int32Array(slots.length);
+        scanList(rows, 0, slots, width, query, expected);
+        expect(new Int32Array(kernel.buffer, out, slots.length)).toEqual(expected);
+      }),
+    );
+  });
+
+  test('writes nothing beyond the dots asked for', () => {
+    const kernel = new Kernel(4096);
+    const bytes = new Uint8Array(kernel.buffer);
+    bytes.fill(7);
+    kernel.calls.scanRun(1024, 3, 16, 0, 512);
+    expect(bytes.subarray(524, 1024).every((byte) => byte === 7)).toBe(true);
+  });
+});
+
+/**
+ * Finite float32 values of every size, with the ends of the range and zeros of both signs more often than
+ * chance.
+ */
+const floats = fc.oneof(
+  fc.float({ noNaN: true, noDefaultInfinity: true }),
+  fc.constantFrom(
+    0,
+    -0,
+    1.401298464324817e-45,
+    -1e-40,
+    3.4028234663852886e38,
+    -3.4028234663852886e38,
+    1,
+    1e-20,
+  ),
+);
+const vectorPairs = fc
+  .oneof({ weight: 9, arbitrary: fc.nat(600) }, { weight: 1, arbitrary: fc.constantFrom(4097, 16_384) })
+  .chain((length) => {
+    const vector = fc.array(floats, { minLength: Math.min(length, 64), maxLength: Math.min(length, 64) });
+    // Long vectors repeat a short drawn one with a shift, since drawing 16,384 numbers a case would take
+    // minutes.
+    const stretch = (part: number[], step: number): Float32Array =>
+      Float32Array.from({ length }, (_, i) => part[(i * step) % part.length]!);
+    return fc.tuple(vector, vector).map(([a, b]) => [stretch(a, 1), stretch(b, 3)] as const);
+  });
+
+/** Runs a kernel over two vectors padded with zeros to a multiple of eight. */
+function onKernel(name: 'dot' | 'squaredL2', left: Float32Array, right: Float32Array): number {
+  const width = Math.ceil(left.length / 8) * 8;
+  const kernel = new Kernel(width * 8 + 1);
+  new Float32Array(kernel.buffer, 0, width).set(left);
+  new Float32Array(kernel.buffer, width * 4, width).set(right);
+  return kernel.calls[name](0, width * 4, width);
+}
+
+describe('sums over floats', () => {
+  test.each([
+    ['dot', dot],
+    ['squaredL2', squaredL2],
+  ] as const)('%s gives the bits of the oracle', (name, oracle) => {
+    fc.assert(
+      fc.property(vectorPairs, ([left, right]) => {
+        expect(onKernel(name, left, right)).toBe(oracle(left, right));
+      }),
+    );
+  });
+
+  test('the oracles agree with a plain loop to within the rounding of float64', () => {
+    fc.assert(
+      fc.property(vectorPairs, ([left, right]) => {
+        let plainDot = 0;
+        let plainL2 = 0;
+        let magnitude = 0;
+        for (let i = 0; i < left.length; i++) {
+          plainDot += left[i]! * right[i]!;
+          plainL2 += (left[i]! - right[i]!) ** 2;
+          magnitude += Math.abs(left[i]! * right[i]!);
+        }
+        expect(Math.abs(dot(left, right) - plainDot)).toBeLessThanOrEqual(1e-11 * magnitude);
+        expect(Math.abs(squaredL2(left, right) - plainL2)).toBeLessThanOrEqual(1e-11 * plainL2);
+      }),
+    );
+  });
+
+  test('the largest and smallest float32 values neither overflow nor vanish', () => {
+    const largest = new Float32Array(16_384).fill(3.4028234663852886e38);
+    const smallest = new Float32Array(9).fill(1.401298464324817e-45);
+    expect(onKernel('dot', largest, largest)).toBeCloseTo(16_384 * 3.4028234663852886e38 ** 2, -70);
+    expect(
+      Number.isFinite(
+        onKernel(
+          'squaredL2',
+          largest,
+          largest.map((x) => -x),
+        ),
+      ),
+    ).toBe(true);
+    expect(onKernel('dot', smallest, smallest)).toBeGreaterThan(0);
+  });
+});
+
+describe('the memory', () => {
+  test('the module imports one memory and exports the kernels, nothing else', () => {
+    const { Module } = (globalThis as unknown as { WebAssembly: { Module: ModuleType } }).WebAssembly;
+    const imports = Module.imports(new Module(Buffer.from(KERNEL_MODULE_BASE64, 'base64')));
+    expect(imports).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }]);
+    expect(Object.keys(new Kernel(1).calls).sort()).toEqual(['dot', 'scanList', 'scanRun', 'squaredL2']);
+  });
+
+  test('grows in place, keeps its bytes, and tells whether it grew', () => {
+    const kernel = new Kernel(1);
+    new Uint8Array(kernel.buffer)[5] = 99;
+    expect(kernel.reserve(65_536)).toBe(false);
+    expect(kernel.reserve(65_537)).toBe(true);
+    expect(kernel.buffer.byteLength).toBe(131_072);
+    expect(new Uint8Array(kernel.buffer)[5]).toBe(99);
+  });
+
+  test('refuses to grow beyond 32-bit addresses and stays usable', () => {
+    const kernel = new Kernel(1);
+    expect(() => kernel.reserve(2 ** 32)).toThrow(DatabaseError);
+    expect(kernel.buffer.byteLength).toBe(65_536);
+    expect(() => new Kernel(2 ** 33)).toThrow(/4 GiB/);
+  });
+});

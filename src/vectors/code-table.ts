@@ -1,0 +1,147 @@
+/**
+ * The 8-bit codes of all rows, where the kernels can reach them, and the scratch places of a search.
+ *
+ *   offset                    field
+ *   0                         query codes     i16 × width
+ *   2·width                   query floats    f32 × width
+ *   6·width                   row floats      f32 × width   the row whose exact distance is asked for
+ *   10·width                  dots            i32 × BATCH
+ *   10·width + 4·BATCH        list of slots   u32 × BATCH
+ *   10·width + 8·BATCH        codes           i8 × width for slot 0, then slot 1, …
+ *
+ * `width` is the dimension rounded up to a multiple of 16 and what lies beyond the dimension stays zero,
+ * which changes no sum. Every offset is therefore a multiple of 16.
+ */
+import { assert } from '../base/index.ts';
+import { Kernel } from '../kernel/index.ts';
+import { quantise } from './quantise.ts';
+
+/**
+ * Rows per call of a kernel: enough to make the call cheap, few enough for the dots to stay in the
+ * first-level cache.
+ */
+export const BATCH = 1024;
+
+const ROW_LEVELS = 127;
+
+/** A query as the codes see it. */
+export interface QuantisedQuery {
+  readonly scale: number;
+  readonly residual: number;
+}
+
+/** Codes and factors by slot. A search is `loadQuery` and then scans; nothing else may come between. */
+export class CodeTable {
+  readonly #dimension: number;
+  readonly #width: number;
+  readonly #queryLevels: number;
+  readonly #kernel: Kernel;
+  readonly #codesAt: number;
+  #codes!: Int8Array;
+  #queryCodes!: Int16Array;
+  #queryFloats!: Float32Array;
+  #rowFloats!: Float32Array;
+  #dots!: Int32Array;
+  #list!: Uint32Array;
+  #factors = new Float64Array(0);
+
+  constructor(dimension: number) {
+    this.#dimension = dimension;
+    this.#width = Math.ceil(dimension / 16) * 16;
+    // The sum of `dimension` products of codes must stay below 2^31.
+    this.#queryLevels = Math.min(32_767, Math.floor((2 ** 31 - 1) / (ROW_LEVELS * dimension)));
+    this.#codesAt = 10 * this.#width + 8 * BATCH;
+    this.#kernel = new Kernel(this.#codesAt + this.#width);
+    this.#bindViews();
+  }
+
+  /** Bytes held. */
+  get bytes(): number {
+    return this.#kernel.buffer.byteLength + this.#factors.byteLength;
+  }
+
+  /** Scale and residual norm of slot i at 2i and 2i + 1. Replaced by `reserve`. */
+  get factors(): Float64Array {
+    return this.#factors;
+  }
+
+  /** The dots of the last scan. Replaced by `reserve`, as `list`. */
+  get dots(): Int32Array {
+    return this.#dots;
+  }
+
+  /** Where the caller of `scanList` writes up to `BATCH` slots. */
+  get list(): Uint32Array {
+    return this.#list;
+  }
+
+  /** Makes room for the slots below `count`. Errors: `TESSERA_LIMIT_EXCEEDED`, with nothing changed. */
+  reserve(count: number): void {
+    if (this.#kernel.reserve(this.#codesAt + count * this.#width)) this.#bindViews();
+    if (this.#factors.length < 2 * count) {
+      const grown = new Float64Array(Math.max(2 * count, Math.ceil(this.#factors.length * 1.5)));
+      grown.set(this.#factors);
+      this.#factors = grown;
+    }
+  }
+
+  /**
+   * Encodes `row` for a reserved slot. The factors are those of the row divided by `divisor`: its norm
+   * where the codes stand for the normalised row (the codes themselves are the same), else 1.
+   */
+  set(slot: number, row: Float32Array, divisor: number): void {
+    quantise(row, ROW_LEVELS, this.#codes, slot * this.#width, this.#factors, 2 * slot);
+    if (divisor === 0) return;
+    this.#factors[2 * slot]! /= divisor;
+    this.#factors[2 * slot + 1]! /= divisor;
+  }
+
+  /** Puts a query where the kernels find it. */
+  loadQuery(query: Float32Array): QuantisedQuery {
+    const factors = new Float64Array(2);
+    quantise(query, this.#queryLevels, this.#queryCodes, 0, factors, 0);
+    this.#queryFloats.set(query);
+    return { scale: factors[0]!, residual: factors[1]! };
+  }
+
+  /** Dots of the query with the codes of `count` slots from `first` on, at most `BATCH`. */
+  scanRun(first: number, count: number): void {
+    assert(count <= BATCH, 'A run of slots is longer than a batch.');
+    const width = this.#width;
+    this.#kernel.calls.scanRun(this.#codesAt + first * width, count, width, 0, this.#dots.byteOffset);
+  }
+
+  /** Dots of the query with the codes of the first `count` slots of `list`. */
+  scanList(count: number): void {
+    assert(count <= BATCH, 'A list of slots is longer than a batch.');
+    const listAt = this.#list.byteOffset;
+    this.#kernel.calls.scanList(this.#codesAt, listAt, count, this.#width, 0, this.#dots.byteOffset);
+  }
+
+  /** Dot product of the query with `row` in float64. */
+  dot(row: Float32Array): number {
+    this.#rowFloats.set(row);
+    return this.#kernel.calls.dot(this.#queryFloats.byteOffset, this.#rowFloats.byteOffset, this.#width);
+  }
+
+  /** Squared distance of the query to `row` in float64. */
+  squaredL2(row: Float32Array): number {
+    this.#rowFloats.set(row);
+    return this.#kernel.calls.squaredL2(
+      this.#queryFloats.byteOffset,
+      this.#rowFloats.byteOffset,
+      this.#width,
+    );
+  }
+
+  #bindViews(): void {
+    const buffer = this.#kernel.buffer;
+    const width = this.#width;
+    this.#queryCodes = new Int16Array(buffer, 0, this.#dimension);
+    this.#queryFloats = new Float32Array(buffer, 2 * width, this.#dimension);
+    this.#rowFloats = new Float32Array(buffer, 6 * width, this.#dimension);
+    this.#dots = new Int32Array(buffer, 10 * width, BATCH);
+    this.#list = new Uint32Array(buffer, 10 * width + 4 * BATCH, BATCH);
+    this.#codes = new Int8Array(buffer, this.#codesAt);
+  }
+}

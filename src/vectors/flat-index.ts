@@ -1,0 +1,260 @@
+/**
+ * Exact search over all rows of a collection, in memory.
+ *
+ * Reading every float of 20,000 rows of 512 is 40 MB of memory traffic per query, so each row also has an
+ * 8-bit code, a quarter of that. A search has two stages (docs/adr/0005):
+ *
+ *   1. scan     every allowed row's code gives a lower and an upper bound of its distance (bounds.ts); rows
+ *               whose lower bound lies beyond the k-th smallest upper bound are out (shortlist.ts).
+ *   2. re-rank  the rest get their exact distances, in ascending order of the lower bound, until that
+ *               bound lies beyond the k-th exact distance.
+ *
+ * The bounds are proven, not estimated: the answer is that of computing every distance in float64 and
+ * rounding it to float32, ties and their order included. Where the codes tell nothing (all rows nearly
+ * equally far), the second stage goes over all rows and the search is slow, but no less exact.
+ *
+ * A collection too small for the scan to matter has no codes and is searched float by float.
+ */
+import type { Space } from '../api/index.ts';
+import { assert, type Bitset } from '../base/index.ts';
+import { dot, squaredL2 } from '../kernel/index.ts';
+import { boundCoefficients } from './bounds.ts';
+import { BATCH, CodeTable } from './code-table.ts';
+import { distanceFromSum } from './distance.ts';
+import { FloatRows } from './float-rows.ts';
+import { NearestHeap } from './nearest-heap.ts';
+import { Shortlist } from './shortlist.ts';
+
+/** Constants that change how fast a search is, never what it answers. */
+export interface FlatTuning {
+  /** Above this number of slots, or of floats, the rows get codes. */
+  readonly plainSlotsMax: number;
+  readonly plainFloatsMax: number;
+  /**
+   * From this share of allowed slots on, whole runs are scanned; below, the allowed slots are gathered from
+   * a list.
+   */
+  readonly runShareMin: number;
+}
+
+/**
+ * Measured at 20,000 × 512 on real embeddings (bench/kernels.bench.mjs): a listed row costs about 1.6 times
+ * one in a run, so runs win from a share of 0.6 on. Below the plain limits a search without codes takes
+ * less than 0.1 ms.
+ */
+const TUNING: FlatTuning = { plainSlotsMax: 1024, plainFloatsMax: 65_536, runShareMin: 0.6 };
+
+/** How an index is made. */
+export interface FlatIndexOptions {
+  readonly space: Space;
+  /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
+  readonly dimension: number;
+}
+
+/** The answer of a search: distances ascending, equal ones by slot, and what the search took. */
+export interface NearestSlots {
+  readonly slots: Uint32Array;
+  readonly distances: Float32Array;
+  /** Rows looked at through their codes. */
+  readonly scanned: number;
+  /** Rows whose exact distance was computed. */
+  readonly reranked: number;
+}
+
+/** The vectors of a collection by slot, searched exactly. */
+export class FlatIndex {
+  readonly #space: Space;
+  readonly #dimension: number;
+  readonly #tuning: FlatTuning;
+  readonly #rows: FloatRows;
+  #norms = new Float64Array(0);
+  #codes: CodeTable | undefined;
+  #slotCount = 0;
+
+  constructor(options: FlatIndexOptions, tuning: FlatTuning = TUNING) {
+    this.#space = options.space;
+    this.#dimension = options.dimension;
+    this.#tuning = tuning;
+    this.#rows = new FloatRows(options.dimension);
+  }
+
+  /** One more than the largest slot ever set. */
+  get slotCount(): number {
+    return this.#slotCount;
+  }
+
+  /** Bytes of memory held for vectors, codes and factors. */
+  get bytes(): number {
+    return this.#rows.bytes + this.#norms.byteLength + (this.#codes?.bytes ?? 0);
+  }
+
+  /**
+   * Stores the vector of a slot, new or not. Slots may be skipped; memory is taken for every slot up to the
+   * largest.
+   *
+   * The embedding has the index's dimension and finite components. Errors: `TESSERA_LIMIT_EXCEEDED` when
+   * there is no memory for its code, with nothing changed. O(dimension).
+   */
+  set(slot: number, embedding: Float32Array): void {
+    this.#checkVector(embedding);
+    const norm = Math.sqrt(dot(embedding, embedding));
+    assert(Number.isFinite(norm), 'A vector with a component that is not finite came as far as the index.');
+    this.#reserve(Math.max(this.#slotCount, slot + 1));
+    this.#rows.row(slot).set(embedding);
+    this.#norms[slot] = norm;
+    this.#codes?.set(slot, embedding, this.#divisor(norm));
+    this.#slotCount = Math.max(this.#slotCount, slot + 1);
+  }
+
+  /** The vector of a slot exactly as it was given, in `into` or a new array. */
+  embeddingOf(slot: number, into: Float32Array = new Float32Array(this.#dimension)): Float32Array {
+    assert(slot < this.#slotCount, `Slot ${slot} was never set; the index has ${this.#slotCount}.`);
+    into.set(this.#rows.row(slot));
+    return into;
+  }
+
+  /**
+   * The `k` slots of `allowed` nearest to `query`; all of them if they are fewer. `allowedCount` is the
+   * number of members of `allowed`, all of which have been set.
+   *
+   * Exact, as described above. O(slots · dimension) byte operations plus O(survivors · dimension) on floats.
+   */
+  search(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): NearestSlots {
+    this.#checkVector(query);
+    const queryNorm = Math.sqrt(dot(query, query));
+    assert(
+      Number.isFinite(queryNorm),
+      'A query with a component that is not finite came as far as the index.',
+    );
+    const resultCount = Math.min(k, allowedCount);
+    if (resultCount === 0)
+      return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0 };
+    const nearest = new NearestHeap(resultCount);
+    let scanned = 0;
+    let reranked: number;
+    if (this.#codes === undefined || resultCount === allowedCount) {
+      reranked = this.#rankAll(query, queryNorm, allowed, nearest);
+    } else {
+      scanned = allowedCount;
+      reranked = this.#scanAndRank(this.#codes, query, queryNorm, allowed, allowedCount, nearest);
+    }
+    assert(nearest.isFull, `${allowedCount} slots were said to be allowed, fewer were found.`);
+    const { slots, keys } = nearest.drain();
+    return { slots, distances: Float32Array.from(keys), scanned, reranked };
+  }
+
+  /** Without codes: the exact distance of every allowed slot. Returns how many. */
+  #rankAll(query: Float32Array, queryNorm: number, allowed: Bitset, nearest: NearestHeap): number {
+    this.#codes?.loadQuery(query);
+    const slotCount = this.#slotCount;
+    let count = 0;
+    allowed.forEach((slot) => {
+      assert(slot < slotCount, 'A slot was allowed that was never set.');
+      nearest.push(this.#distance(slot, query, queryNorm), slot);
+      count++;
+    });
+    return count;
+  }
+
+  /** With codes: both stages. Returns how many exact distances were computed. */
+  #scanAndRank(
+    codes: CodeTable,
+    query: Float32Array,
+    queryNorm: number,
+    allowed: Bitset,
+    allowedCount: number,
+    nearest: NearestHeap,
+  ): number {
+    const { scale, residual } = codes.loadQuery(query);
+    const coefficients = boundCoefficients(this.#space, { norm: queryNorm, scale, residual });
+    const rows = { factors: codes.factors, norms: this.#norms };
+    const shortlist = new Shortlist(nearest.capacity, coefficients, rows);
+    if (allowedCount >= this.#slotCount * this.#tuning.runShareMin) this.#scanRuns(codes, allowed, shortlist);
+    else this.#scanListed(codes, allowed, shortlist);
+
+    const { slots, lowerBounds } = shortlist.candidates();
+    let reranked = 0;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!;
+      const atLeast = Math.fround(this.#space === 'ip' ? lowerBounds[i]! : Math.max(0, lowerBounds[i]!));
+      if (nearest.isFull && atLeast > nearest.worstKey) break;
+      if (!nearest.accepts(atLeast, slot)) continue;
+      nearest.push(this.#distance(slot, query, queryNorm), slot);
+      reranked++;
+    }
+    return reranked;
+  }
+
+  #scanRuns(codes: CodeTable, allowed: Bitset, shortlist: Shortlist): void {
+    for (let first = 0; first < this.#slotCount; first += BATCH) {
+      const count = Math.min(BATCH, this.#slotCount - first);
+      codes.scanRun(first, count);
+      shortlist.addRun(codes.dots, first, count, allowed);
+    }
+  }
+
+  #scanListed(codes: CodeTable, allowed: Bitset, shortlist: Shortlist): void {
+    const list = codes.list;
+    const slotCount = this.#slotCount;
+    let count = 0;
+    const scan = (): void => {
+      codes.scanList(count);
+      shortlist.addList(codes.dots, list, count);
+      count = 0;
+    };
+    allowed.forEach((slot) => {
+      assert(slot < slotCount, 'A slot was allowed that was never set.');
+      list[count++] = slot;
+      if (count === BATCH) scan();
+    });
+    scan();
+  }
+
+  /** The exact distance of a slot, rounded to float32. With codes, `loadQuery` has seen this query. */
+  #distance(slot: number, query: Float32Array, queryNorm: number): number {
+    const row = this.#rows.row(slot);
+    const codes = this.#codes;
+    let sum: number;
+    if (this.#space === 'l2') sum = codes === undefined ? squaredL2(query, row) : codes.squaredL2(row);
+    else sum = codes === undefined ? dot(query, row) : codes.dot(row);
+    return distanceFromSum(this.#space, sum, this.#norms[slot]!, queryNorm);
+  }
+
+  /**
+   * Makes room for the slots below `count`, codes first, since only they can be refused; makes codes once
+   * due.
+   */
+  #reserve(count: number): void {
+    const { plainSlotsMax, plainFloatsMax } = this.#tuning;
+    const isDue = count > plainSlotsMax || count * this.#dimension > plainFloatsMax;
+    if (this.#codes !== undefined) this.#codes.reserve(count);
+    else if (isDue) this.#codes = this.#encodeAll(count);
+    this.#rows.reserve(count);
+    if (this.#norms.length < count) {
+      const grown = new Float64Array(Math.max(count, 8, Math.ceil(this.#norms.length * 1.5)));
+      grown.set(this.#norms);
+      this.#norms = grown;
+    }
+  }
+
+  #encodeAll(count: number): CodeTable {
+    const codes = new CodeTable(this.#dimension);
+    codes.reserve(count);
+    for (let slot = 0; slot < this.#slotCount; slot++) {
+      codes.set(slot, this.#rows.row(slot), this.#divisor(this.#norms[slot]!));
+    }
+    return codes;
+  }
+
+  #divisor(norm: number): number {
+    return this.#space === 'cosine' ? norm : 1;
+  }
+
+  #checkVector(vector: Float32Array): void {
+    const given = vector.length;
+    assert(
+      given === this.#dimension,
+      `A vector of ${given} came to an index of dimension ${this.#dimension}.`,
+    );
+  }
+}
