@@ -1,8 +1,9 @@
 /**
  * A set of small non-negative integers ("slots"), one bit each.
  *
- * Words are 32 bits because V8 keeps 32-bit integer arithmetic unboxed. The capacity grows on `add`; a slot beyond the
- * capacity is simply absent. Operations that combine two sets treat the shorter one as padded with zeros.
+ * Words are 32 bits because V8 keeps 32-bit integer arithmetic unboxed. The capacity grows on `add`; a slot
+ * beyond the capacity is simply absent. Operations that combine two sets treat the shorter one as padded with
+ * zeros.
  */
 export class Bitset {
   words: Uint32Array;

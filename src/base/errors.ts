@@ -1,9 +1,10 @@
 /**
  * The one error class that users meet, and the registry of its codes.
  *
- * `kind` says what the caller can do about it (nine coarse answers); `code` names the case and never disappears in a
- * minor release; `message` is for people and may change; `details` carries the values the message speaks of.
- * `docs/errors.md` has a heading for every code, which a test compares with this registry in both directions.
+ * `kind` says what the caller can do about it (nine coarse answers); `code` names the case and never
+ * disappears in a minor release; `message` is for people and may change; `details` carries the values the
+ * message speaks of. `docs/errors.md` has a heading for every code, which a test compares with this registry
+ * in both directions.
  *
  * Faults of our own are not in this registry: `assert` throws an `AssertionError`, which nobody turns into a
  * `DatabaseError`, so that a bug of ours is never shown as somebody's bad input.
@@ -104,7 +105,9 @@ export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }
 
-/** Throws an `AssertionError` unless `condition` holds. Always on: a wrong answer costs more than the check. */
+/**
+ * Throws an `AssertionError` unless `condition` holds. Always on: a wrong answer costs more than the check.
+ */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }

@@ -1,4 +1,7 @@
-/** What every room may rely on: errors, time, chance, bits and JSON. Knows nothing of databases, files or Node. */
+/**
+ * What every room may rely on: errors, time, chance, bits and JSON. Knows nothing of databases, files or
+ * Node.
+ */
 export { Bitset } from './bitset.ts';
 export { type Clock, systemClock } from './clock.ts';
 export {

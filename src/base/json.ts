@@ -1,11 +1,13 @@
 /**
- * JSON that keeps what JavaScript's numbers lose: the difference between `1` and `1.0`, and integers beyond 2^53.
+ * JSON that keeps what JavaScript's numbers lose: the difference between `1` and `1.0`, and integers beyond
+ * 2^53.
  *
  * The protocol and Chroma's Python users tell integers from floats (`1.0` written comes back as `1.0`), while
- * `JSON.parse` makes one number of both. So a text is first looked over by a regular expression for the three spellings
- * that may lose something (an integral float, an exponent that can make one, sixteen or more digits). Nearly no text has one and goes
- * to the built-in parser; the others go to lossless-json, several times slower, whose number hook tells us the spelling.
- * A false alarm (such a spelling inside a string, after a comma) costs time, never truth.
+ * `JSON.parse` makes one number of both. So a text is first looked over by a regular expression for the three
+ * spellings that may lose something (an integral float, an exponent that can make one, sixteen or more
+ * digits). Nearly no text has one and goes to the built-in parser; the others go to lossless-json, several
+ * times slower, whose number hook tells us the spelling. A false alarm (such a spelling inside a string,
+ * after a comma) costs time, never truth.
  */
 import { parse as parseLossless } from 'lossless-json';
 import { DatabaseError } from './errors.ts';
@@ -18,7 +20,10 @@ export class Double {
   }
 }
 
-/** What `parseJson` returns: JSON's values, with `Double` and `bigint` where a plain number would lose something. */
+/**
+ * What `parseJson` returns: JSON's values, with `Double` and `bigint` where a plain number would lose
+ * something.
+ */
 export type JsonValue =
   | null
   | boolean
@@ -54,7 +59,9 @@ export function parseJson(text: string): JsonValue {
   }
 }
 
-/** Writes one value of `parseJson`'s kind, or an ordinary JavaScript value, as JSON; inverse of `parseJson`. */
+/**
+ * Writes one value of `parseJson`'s kind, or an ordinary JavaScript value, as JSON; inverse of `parseJson`.
+ */
 export function formatJson(value: JsonValue): string {
   if (value instanceof Double) return formatFloat(value.value);
   if (typeof value === 'bigint') return value.toString();
@@ -75,7 +82,9 @@ export function formatJson(value: JsonValue): string {
   return JSON.stringify(value);
 }
 
-/** A finite number spelled as a float: with a point or an exponent, shortest form that reads back the same. */
+/**
+ * A finite number spelled as a float: with a point or an exponent, shortest form that reads back the same.
+ */
 export function formatFloat(value: number): string {
   const text = Object.is(value, -0) ? '-0' : JSON.stringify(value);
   return /[.eE]/.test(text) ? text : `${text}.0`;

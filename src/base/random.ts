@@ -8,8 +8,8 @@ export interface Random {
 export const systemRandom: Random = { uuid: () => globalThis.crypto.randomUUID() };
 
 /**
- * A repeatable generator of numbers in [0, 1) for a 32-bit seed: mulberry32 (T. Ettinger, public domain), which passes
- * gjrand's small tests; good enough for test data and sampling, useless for secrets.
+ * A repeatable generator of numbers in [0, 1) for a 32-bit seed: mulberry32 (T. Ettinger, public domain),
+ * which passes gjrand's small tests; good enough for test data and sampling, useless for secrets.
  */
 export function seededNumbers(seed: number): () => number {
   let state = seed >>> 0;

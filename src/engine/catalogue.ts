@@ -1,8 +1,9 @@
 /**
  * Tenants, databases and collections, with the parsed rows of recently used collections kept in memory.
  *
- * Every call first compares the catalogue's version, which another process's commit changes; then the rows in memory
- * are forgotten. So a collection that another process deleted, renamed or reconfigured is seen at the next call.
+ * Every call first compares the catalogue's version, which another process's commit changes; then the rows in
+ * memory are forgotten. So a collection that another process deleted, renamed or reconfigured is seen at the
+ * next call.
  */
 
 import {
@@ -160,7 +161,9 @@ export class Catalogue {
     });
   }
 
-  /** Notes what a write has shown of a collection: its dimension, and metadata keys of types not seen before. */
+  /**
+   * Notes what a write has shown of a collection: its dimension, and metadata keys of types not seen before.
+   */
   learn(scope: CollectionScope, dimension: number | null, keys: readonly MetadataKey[]): void {
     const { info } = this.#byId(scope);
     if (info.dimension === dimension && growSchema(info.schema, keys) === null) return;

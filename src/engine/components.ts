@@ -7,7 +7,10 @@ export interface Components {
   readonly clock: Clock;
   readonly random: Random;
   readonly files: Files;
-  /** The worker thread's program; by default the built file beside this one. Threads always use the system's others. */
+  /**
+   * The worker thread's program; by default the built file beside this one. Threads always use the system's
+   * others.
+   */
   readonly workerUrl: URL;
 }
 

@@ -1,8 +1,8 @@
 /**
  * The directory of a database: `catalogue.sqlite3` and `collections/<uuid>.sqlite3`.
  *
- * A directory is taken for new only when it is missing or empty (names that begin with a dot aside). Anything else
- * without a catalogue belongs to somebody: we say what we saw and write nothing.
+ * A directory is taken for new only when it is missing or empty (names that begin with a dot aside). Anything
+ * else without a catalogue belongs to somebody: we say what we saw and write nothing.
  */
 
 import { isUuid } from '../api/index.ts';
@@ -48,7 +48,10 @@ export class Directory {
     return directory;
   }
 
-  /** Makes room for collections. Only after the catalogue is there: without it the folder would be somebody else's. */
+  /**
+   * Makes room for collections. Only after the catalogue is there: without it the folder would be somebody
+   * else's.
+   */
   makeCollectionsFolder(): void {
     if (this.#path !== null) this.#files.makeDirectory(`${this.#path}/${COLLECTIONS_NAME}`);
   }

@@ -1,8 +1,9 @@
 /**
  * The engine: one open database as plain synchronous calls.
  *
- * Deterministic given its components, so that tests drive it step by step. The shell around it (local-backend.ts)
- * makes promises of the calls, groups writes, and calls `maintain` when nothing else is to be done.
+ * Deterministic given its components, so that tests drive it step by step. The shell around it
+ * (local-backend.ts) makes promises of the calls, groups writes, and calls `maintain` when nothing else is to
+ * be done.
  */
 
 import {
@@ -54,7 +55,10 @@ export class Engine {
   /** Collections that wait for maintenance. */
   readonly #untidy = new Set<string>();
 
-  /** Opens or creates a database. Errors: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, those of files and SQLite. */
+  /**
+   * Opens or creates a database. Errors: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, those of files and
+   * SQLite.
+   */
   constructor(settings: Settings, components: Components) {
     this.#settings = settings;
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
@@ -94,8 +98,8 @@ export class Engine {
   }
 
   /**
-   * Applies writes to one collection in order, in one transaction. Each succeeds or fails alone; when the transaction
-   * itself fails, the error is thrown and nothing is stored.
+   * Applies writes to one collection in order, in one transaction. Each succeeds or fails alone; when the
+   * transaction itself fails, the error is thrown and nothing is stored.
    */
   writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
     const info = this.catalogue.collection(scope);
@@ -141,8 +145,8 @@ export class Engine {
   }
 
   /**
-   * Does one slice of maintenance, a few milliseconds. A slice that the disk or another process prevents is left for
-   * the next write to the collection: what followers have not absorbed is answered from the records.
+   * Does one slice of maintenance, a few milliseconds. A slice that the disk or another process prevents is
+   * left for the next write to the collection: what followers have not absorbed is answered from the records.
    */
   maintain(): void {
     const [id] = this.#untidy;

@@ -1,12 +1,14 @@
 /**
  * The asynchronous shell of the engine: `Backend` on the calling thread.
  *
- * Reads run at once. Writes queue until the event loop comes round, and all that have gathered for a collection by then
- * share one transaction and one sync of the disk (group commit); a read that arrives earlier lets them go first, so
- * calls take effect in the order in which they were made. A promise resolves after the commit.
+ * Reads run at once. Writes queue until the event loop comes round, and all that have gathered for a
+ * collection by then share one transaction and one sync of the disk (group commit); a read that arrives
+ * earlier lets them go first, so calls take effect in the order in which they were made. A promise resolves
+ * after the commit.
  *
- * Maintenance runs between calls, in slices of a few milliseconds. A turn of it lasts one slice, or as long as the calls
- * since the last turn took together: so under load it gets half the thread, and calls take at most twice as long.
+ * Maintenance runs between calls, in slices of a few milliseconds. A turn of it lasts one slice, or as long
+ * as the calls since the last turn took together: so under load it gets half the thread, and calls take at
+ * most twice as long.
  */
 
 import {

@@ -1,7 +1,8 @@
 /**
  * Collections whose files are open, bounded: the least recently used is closed first.
  *
- * Opening the directory opens none. A collection in memory has nowhere to go and stays open until it is deleted.
+ * Opening the directory opens none. A collection in memory has nowhere to go and stays open until it is
+ * deleted.
  */
 
 import type { CollectionInfo, Settings } from '../api/index.ts';
@@ -55,7 +56,9 @@ export class OpenCollections {
     return undefined;
   }
 
-  /** Closes and forgets a collection, marks its file for other processes that have it open, and removes it. */
+  /**
+   * Closes and forgets a collection, marks its file for other processes that have it open, and removes it.
+   */
   destroy(id: string): void {
     const open = this.#open.take(id);
     const path = this.#directory.collectionPath(id);

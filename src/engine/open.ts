@@ -7,7 +7,8 @@ import { LocalBackend } from './local-backend.ts';
 import { WorkerBackend } from './worker-backend.ts';
 
 /**
- * Opens the database in `settings.path`, or one in memory; what is left out has its default (see `DEFAULT_SETTINGS`).
+ * Opens the database in `settings.path`, or one in memory; what is left out has its default (see
+ * `DEFAULT_SETTINGS`).
  *
  * Errors: `TESSERA_INVALID_ARGUMENT` for an unknown or unusable setting, `TESSERA_NOT_A_DATABASE`,
  * `TESSERA_NEWER_FORMAT`, `TESSERA_DRIVER_MISSING`, and those of files and SQLite.

@@ -1,9 +1,10 @@
 /**
  * `Backend` on a worker thread: forwards every call and keeps the caller's event loop free.
  *
- * The thread keeps the process alive only while calls are under way, so that a program that forgets `close` still ends.
- * When the thread dies, its calls fail with `TESSERA_WORKER_STOPPED`; whether a write among them was committed is then
- * unknown, as after a lost connection, and everything acknowledged before is on the disk.
+ * The thread keeps the process alive only while calls are under way, so that a program that forgets `close`
+ * still ends. When the thread dies, its calls fail with `TESSERA_WORKER_STOPPED`; whether a write among them
+ * was committed is then unknown, as after a lost connection, and everything acknowledged before is on the
+ * disk.
  */
 import { Worker } from 'node:worker_threads';
 import type {

@@ -1,4 +1,7 @@
-/** What the calling thread and the worker thread say to each other. Everything is plain data that can be cloned. */
+/**
+ * What the calling thread and the worker thread say to each other. Everything is plain data that can be
+ * cloned.
+ */
 
 import type { BackendMethod } from '../api/index.ts';
 import { AssertionError, DatabaseError, type ErrorData } from '../base/index.ts';

@@ -26,7 +26,8 @@ function start(backend: LocalBackend, request: WorkerRequest & { kind: 'call' })
   const call = backend[method] as (...parameters: unknown[]) => Promise<unknown>;
   const answered = call
     .apply(backend, [...request.arguments, { signal: controller.signal }])
-    // The other side ends this thread when it hears that it is closed: what was called before is answered first.
+    // The other side ends this thread when it hears that it is closed: what was called before is answered
+    // first.
     .finally(() => (method === 'close' ? Promise.all(others) : undefined))
     .then(
       (value) => respond({ kind: 'result', callId, value }),

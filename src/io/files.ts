@@ -1,4 +1,7 @@
-/** The few file operations of the database beside SQLite's own, as a port, so that tests can hand in faulty ones. */
+/**
+ * The few file operations of the database beside SQLite's own, as a port, so that tests can hand in faulty
+ * ones.
+ */
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { DatabaseError } from '../base/index.ts';
 

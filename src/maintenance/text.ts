@@ -6,8 +6,8 @@ import { TextIndex } from '../text/index.ts';
 const CHANGES_PER_SLICE = 200;
 
 /**
- * Absorbs the next changes into the text index, in one transaction with the position they stand for; makes the index
- * when `isWanted` and there is none. Returns whether more is left to absorb.
+ * Absorbs the next changes into the text index, in one transaction with the position they stand for; makes
+ * the index when `isWanted` and there is none. Returns whether more is left to absorb.
  */
 export function absorbText(store: RecordStore, isWanted: boolean): boolean {
   const { database } = store;

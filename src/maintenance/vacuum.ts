@@ -8,7 +8,9 @@ const FREE_SHARE_KEPT = 0.1;
 /** Pages that one slice gives back: 1 MB. */
 const PAGES_PER_SLICE = 512;
 
-/** Shrinks the file by one slice where it holds more free pages than it should. Returns whether more is left. */
+/**
+ * Shrinks the file by one slice where it holds more free pages than it should. Returns whether more is left.
+ */
 export function vacuum(store: RecordStore): boolean {
   const { database } = store;
   const free = Number(database.pragma('freelist_count'));

@@ -1,16 +1,20 @@
 /**
  * Which records' documents contain a text or match an expression.
  *
- * Documents that fit are looked through in memory. Where they do not, a substring that the text index can answer is
- * looked up there, as of the index's position, and the records that changed since are read; everything else reads the
- * documents from the file. A handful of candidates that other conditions left over is read at once.
+ * Documents that fit are looked through in memory. Where they do not, a substring that the text index can
+ * answer is looked up there, as of the index's position, and the records that changed since are read;
+ * everything else reads the documents from the file. A handful of candidates that other conditions left over
+ * is read at once.
  */
 import { Bitset } from '../base/index.ts';
 import type { RecordStore } from '../records/index.ts';
 import { type DocumentOperator, documentMatcher, TextIndex } from '../text/index.ts';
 import type { CollectionIndexes } from './indexes.ts';
 
-/** Candidates up to this count are read one by one from the file: 5 µs each, where loading all would take longer. */
+/**
+ * Candidates up to this count are read one by one from the file: 5 µs each, where loading all would take
+ * longer.
+ */
 const DIRECT_COUNT_MAX = 200;
 
 /** What is needed to look into documents, within one read transaction after `indexes.follow`. */
@@ -21,7 +25,10 @@ export interface DocumentContext {
   readonly onTextIndexMissed: () => void;
 }
 
-/** The slots of `within` whose documents match; a record without a document matches only the negated operators. */
+/**
+ * The slots of `within` whose documents match; a record without a document matches only the negated
+ * operators.
+ */
 export function documentSlots(
   context: DocumentContext,
   operator: DocumentOperator,
@@ -62,7 +69,10 @@ export function documentSlots(
   return found;
 }
 
-/** Slots whose documents contain the needle, by the index and the tail behind it; `null` when there is no index. */
+/**
+ * Slots whose documents contain the needle, by the index and the tail behind it; `null` when there is no
+ * index.
+ */
 function fromTextIndex({ store, indexes }: DocumentContext, needle: string): Bitset | null {
   const index = TextIndex.open(store.database);
   if (index === null) return null;

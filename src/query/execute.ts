@@ -1,6 +1,7 @@
 /**
- * From a request to its answer: select (which slots may answer), search (which are nearest), hydrate (read their
- * columns). Each function runs inside one transaction of the store and brings the indexes up to its state first.
+ * From a request to its answer: select (which slots may answer), search (which are nearest), hydrate (read
+ * their columns). Each function runs inside one transaction of the store and brings the indexes up to its
+ * state first.
  */
 
 import {
@@ -19,7 +20,10 @@ import type { StoredRecord, StoreState } from '../records/index.ts';
 import { type DocumentContext, documentSlots } from './documents.ts';
 import { checkExpressions, evaluateFilter } from './filter.ts';
 
-/** Answers `get`. Errors: `TESSERA_INVALID_FILTER` for a bad expression, `TESSERA_CORRUPT` for a damaged record. */
+/**
+ * Answers `get`. Errors: `TESSERA_INVALID_FILTER` for a bad expression, `TESSERA_CORRUPT` for a damaged
+ * record.
+ */
 export function executeGet(context: DocumentContext, state: StoreState, request: GetRequest): RecordColumns {
   const { limit, offset, include } = request;
   if (!isRestricted(request)) return hydrate(context, state, context.store.scan(limit, offset), include);
@@ -28,7 +32,10 @@ export function executeGet(context: DocumentContext, state: StoreState, request:
   return hydrate(context, state, recordsAt(context, rows), include);
 }
 
-/** Answers `query`: the nearest of the selected records for each embedding. Errors: as `executeGet`, and `TESSERA_DIMENSION_MISMATCH`. */
+/**
+ * Answers `query`: the nearest of the selected records for each embedding. Errors: as `executeGet`, and
+ * `TESSERA_DIMENSION_MISMATCH`.
+ */
 export function executeQuery(
   context: DocumentContext,
   state: StoreState,

@@ -1,14 +1,16 @@
 /**
  * The indexes of one collection that live in memory, and how they follow its records.
  *
- * Every live record has a *slot*: its place in ascending order of row numbers, which is insertion order. Bitmaps,
- * columns and the vector index all speak of slots. Row numbers only grow, so a new record takes the next slot and the
- * list of rows stays sorted: from row to slot by binary search, no hash table. A deleted record leaves its slot dead;
- * when a quarter of the slots are dead, everything here is dropped and loaded anew.
+ * Every live record has a *slot*: its place in ascending order of row numbers, which is insertion order.
+ * Bitmaps, columns and the vector index all speak of slots. Row numbers only grow, so a new record takes the
+ * next slot and the list of rows stays sorted: from row to slot by binary search, no hash table. A deleted
+ * record leaves its slot dead; when a quarter of the slots are dead, everything here is dropped and loaded
+ * anew.
  *
- * Parts are loaded when a query first needs them (rows; embeddings; a metadata key; documents) and kept current together:
- * `follow` looks at the changes after `position` and takes each changed row's present state from the records. All calls
- * happen inside one read transaction of the store, so that what is loaded and what is followed are of the same moment.
+ * Parts are loaded when a query first needs them (rows; embeddings; a metadata key; documents) and kept
+ * current together: `follow` looks at the changes after `position` and takes each changed row's present state
+ * from the records. All calls happen inside one read transaction of the store, so that what is loaded and
+ * what is followed are of the same moment.
  */
 
 import type { Space } from '../api/index.ts';
@@ -17,12 +19,15 @@ import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
 import { FlatIndex } from '../vectors/index.ts';
 
-/** A backlog of more changes than this, and than half the records, is loaded anew: cheaper than change by change. */
+/**
+ * A backlog of more changes than this, and than half the records, is loaded anew: cheaper than change by
+ * change.
+ */
 const BACKLOG_COUNT_MIN = 1_000;
 
 /**
- * Documents are kept in memory up to this many UTF-16 units in all. Looking through 20,000 short texts takes 1 ms there
- * and 50 ms through SQLite; beyond this size the text index is the faster one (docs/adr/0009).
+ * Documents are kept in memory up to this many UTF-16 units in all. Looking through 20,000 short texts takes
+ * 1 ms there and 50 ms through SQLite; beyond this size the text index is the faster one (docs/adr/0009).
  */
 const DOCUMENTS_LENGTH_MAX = 8_388_608;
 
@@ -147,7 +152,9 @@ export class CollectionIndexes {
     return this.#documents;
   }
 
-  /** Forgets everything; the next call loads anew. For after a transaction whose changes were seen but undone. */
+  /**
+   * Forgets everything; the next call loads anew. For after a transaction whose changes were seen but undone.
+   */
   drop(): void {
     this.#rows = null;
     this.#live = new Bitset();

@@ -1,8 +1,9 @@
 /**
- * The catalogue: which tenants, databases and collections exist. Its file opens with the directory and stays open.
+ * The catalogue: which tenants, databases and collections exist. Its file opens with the directory and stays
+ * open.
  *
- * Collections' rows are small texts, read one at a time; a cache of parsed rows belongs to the engine, which asks
- * `version()` before it believes it.
+ * Collections' rows are small texts, read one at a time; a cache of parsed rows belongs to the engine, which
+ * asks `version()` before it believes it.
  */
 
 import { DEFAULT_DATABASE, DEFAULT_DATABASE_ID, DEFAULT_TENANT } from '../api/index.ts';
@@ -179,7 +180,9 @@ export class CatalogueStore {
     this.#database.prepare('DELETE FROM deleted_collections WHERE id = ?').run(id);
   }
 
-  /** Empties the catalogue: every tenant, database and collection. Returns the identifiers of the collections. */
+  /**
+   * Empties the catalogue: every tenant, database and collection. Returns the identifiers of the collections.
+   */
   clear(): string[] {
     const ids = this.#database
       .prepare('SELECT id FROM collections')

@@ -6,12 +6,13 @@
  *   changes   sequence → row: each live record's latest change, and a tombstone for each row that is gone
  *   vectors   block → the embeddings of `rowsPerBlock` consecutive rows (see vector-block.ts)
  *
- * A tombstone is a change whose row is no longer in `records`: it has a sequence number and no content. Followers (the
- * indexes) make tables of their own when they are first needed; a follower keeps its position in `followers`.
+ * A tombstone is a change whose row is no longer in `records`: it has a sequence number and no content.
+ * Followers (the indexes) make tables of their own when they are first needed; a follower keeps its position
+ * in `followers`.
  *
- * Pages have 2,048 bytes. A collection of one record takes seven of them, 14 KB, where 4,096-byte pages would take
- * 28 KB; ingest of 20,000 × 512 was as fast (74,000 and 73,000 rec/s; 8,192-byte pages: 97,000) and the file as large.
- * Ten thousand small collections are the case that the choice serves.
+ * Pages have 2,048 bytes. A collection of one record takes seven of them, 14 KB, where 4,096-byte pages would
+ * take 28 KB; ingest of 20,000 × 512 was as fast (74,000 and 73,000 rec/s; 8,192-byte pages: 97,000) and the
+ * file as large. Ten thousand small collections are the case that the choice serves.
  */
 
 /** Marks a file as ours in SQLite's header: "Tsra" in ASCII. */
@@ -20,21 +21,26 @@ export const APPLICATION_ID = 0x54737261;
 /** Bytes of a page of a collection's file. */
 export const PAGE_BYTES = 2048;
 
-/** Target size of a vector block: large enough to waste little of its last page, small enough to rewrite for one record. */
+/**
+ * Target size of a vector block: large enough to waste little of its last page, small enough to rewrite for
+ * one record.
+ */
 const BLOCK_BYTES_TARGET = 16_384;
 
 /** Most rows in a block: its presence bits are one 32-bit word. */
 const ROWS_PER_BLOCK_MAX = 32;
 
-/** How many consecutive rows share a block at this dimension. Part of the file format: both ends compute it. */
+/**
+ * How many consecutive rows share a block at this dimension. Part of the file format: both ends compute it.
+ */
 export function rowsPerBlock(dimension: number): number {
   const fitting = Math.floor(BLOCK_BYTES_TARGET / (4 * dimension));
   return Math.max(1, Math.min(ROWS_PER_BLOCK_MAX, fitting));
 }
 
 /**
- * The steps that lead from an empty file to the current layout. Step i makes version i + 1 of version i; a file's
- * version is its `user_version`. A step, once released, is never edited.
+ * The steps that lead from an empty file to the current layout. Step i makes version i + 1 of version i; a
+ * file's version is its `user_version`. A step, once released, is never edited.
  */
 export const COLLECTION_MIGRATIONS: readonly string[] = [
   `CREATE TABLE state (

@@ -1,7 +1,9 @@
 /**
- * The records, the only truth: a file per collection with its change sequence, and the catalogue of collections.
+ * The records, the only truth: a file per collection with its change sequence, and the catalogue of
+ * collections.
  *
- * Begin with format.ts (tables and versions), then record-writer.ts (what a write does), vector-block.ts (bytes).
+ * Begin with format.ts (tables and versions), then record-writer.ts (what a write does), vector-block.ts
+ * (bytes).
  */
 export { type CatalogueEntry, CatalogueStore, type DatabaseEntry } from './catalogue-store.ts';
 export { PAGE_BYTES, rowsPerBlock } from './format.ts';

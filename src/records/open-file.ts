@@ -1,9 +1,11 @@
 /**
- * Opening one of our SQLite files: create it, recognise it, bring it up to the current version, or say why not.
+ * Opening one of our SQLite files: create it, recognise it, bring it up to the current version, or say why
+ * not.
  *
- * Several processes may do this at once on the same file. The page size and auto-vacuum take effect before the first
- * table exists and are ignored afterwards; the switch to WAL is kept in the file; migrations run under the write lock
- * after another look at the version. So whoever comes first does the work, and the others find it done.
+ * Several processes may do this at once on the same file. The page size and auto-vacuum take effect before
+ * the first table exists and are ignored afterwards; the switch to WAL is kept in the file; migrations run
+ * under the write lock after another look at the version. So whoever comes first does the work, and the
+ * others find it done.
  */
 
 import type { Durability } from '../api/index.ts';
@@ -28,8 +30,8 @@ const WAL_BYTES_KEPT = 4_194_304;
 /**
  * Opens or creates the file and returns its connection, ready for use.
  *
- * Errors: `TESSERA_NOT_A_DATABASE` for a file that is not ours, `TESSERA_NEWER_FORMAT` for one of a later version,
- * and those of the sqlite room.
+ * Errors: `TESSERA_NOT_A_DATABASE` for a file that is not ours, `TESSERA_NEWER_FORMAT` for one of a later
+ * version, and those of the sqlite room.
  */
 export function openFile(options: OpenFileOptions): SqlDatabase {
   const { path, readOnly, busyTimeoutMs } = options;
@@ -76,7 +78,10 @@ function checkVersion(database: SqlDatabase, versionMax: number): number {
   return version;
 }
 
-/** How often the switch to WAL is tried: SQLite answers "busy" at once while another process makes the same switch. */
+/**
+ * How often the switch to WAL is tried: SQLite answers "busy" at once while another process makes the same
+ * switch.
+ */
 const WAL_SWITCH_TRIES = 100;
 const WAL_SWITCH_PAUSE_MS = 5;
 

@@ -1,8 +1,8 @@
 /**
  * One collection's records: the truth that every index follows.
  *
- * Reads happen inside `read`, writes inside `writeGroup`; both begin with the state, so that they see what any process
- * has acknowledged. Nothing is cached between transactions.
+ * Reads happen inside `read`, writes inside `writeGroup`; both begin with the state, so that they see what
+ * any process has acknowledged. Nothing is cached between transactions.
  */
 import { DatabaseError } from '../base/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
@@ -35,14 +35,17 @@ export class RecordStore {
     this.database.close();
   }
 
-  /** Runs `work` on one consistent state. Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it. */
+  /**
+   * Runs `work` on one consistent state. Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted
+   * it.
+   */
   read<T>(work: (state: StoreState) => T): T {
     return this.database.read(() => work(this.#liveState()));
   }
 
   /**
-   * Runs several calls in one transaction with one commit, in order. A call that throws is undone alone. When the
-   * commit itself fails, nothing of the group is stored and the error is thrown.
+   * Runs several calls in one transaction with one commit, in order. A call that throws is undone alone. When
+   * the commit itself fails, nothing of the group is stored and the error is thrown.
    */
   writeGroup<T>(calls: readonly ((writer: RecordWriter, state: StoreState) => T)[]): Outcome<T>[] {
     return this.database.write(() => {
@@ -64,7 +67,9 @@ export class RecordStore {
     });
   }
 
-  /** Runs `work` in a write transaction that changes no record: for followers that keep tables in this file. */
+  /**
+   * Runs `work` in a write transaction that changes no record: for followers that keep tables in this file.
+   */
   write<T>(work: (state: StoreState) => T): T {
     return this.database.write(() => work(this.#liveState()));
   }

@@ -1,9 +1,10 @@
 /**
  * The four kinds of write, inside a transaction that the caller holds.
  *
- * Each changed record takes the next number of the change sequence and moves its entry in `changes` there; a deleted
- * one leaves its row behind in `changes` as a tombstone. A call works on its own copy of the state and hands it out by
- * `finish`, so that a call that fails halfway leaves no trace in memory, as its savepoint leaves none in the file.
+ * Each changed record takes the next number of the change sequence and moves its entry in `changes` there; a
+ * deleted one leaves its row behind in `changes` as a tombstone. A call works on its own copy of the state
+ * and hands it out by `finish`, so that a call that fails halfway leaves no trace in memory, as its savepoint
+ * leaves none in the file.
  */
 
 import type { EmbeddingBatch, RecordBatch } from '../api/index.ts';

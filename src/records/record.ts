@@ -22,8 +22,8 @@ export interface StoredRecord {
 export const RECORD_COLUMNS = 'row, id, sequence, document, uri, metadata, vector_checksum, checksum';
 
 /**
- * Checksum over everything that a record says. Lengths stand before the texts, so that moving a character from one
- * column to the next changes the sum.
+ * Checksum over everything that a record says. Lengths stand before the texts, so that moving a character
+ * from one column to the next changes the sum.
  */
 export function recordChecksum(record: StoredRecord): number {
   const part = (text: string | null): string => (text === null ? '-' : `${text.length}:${text}`);
@@ -57,8 +57,8 @@ export function corruptRecord(row: number, id: string | null, what: string): Dat
 }
 
 /**
- * Merges a patch into a record's metadata, key by key; a `null` member deletes its key. Both are canonical JSON objects.
- * Returns `null` when no key is left.
+ * Merges a patch into a record's metadata, key by key; a `null` member deletes its key. Both are canonical
+ * JSON objects. Returns `null` when no key is left.
  */
 export function mergeMetadata(stored: string | null, patch: string): string | null {
   const members = new Map<string, JsonValue>();

@@ -1,4 +1,7 @@
-/** The single row of `state`: where a collection stands. Read at the start of every transaction, written at its end. */
+/**
+ * The single row of `state`: where a collection stands. Read at the start of every transaction, written at
+ * its end.
+ */
 import { DatabaseError } from '../base/index.ts';
 import { checksum } from '../io/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
@@ -15,7 +18,10 @@ export interface StoreState {
   purgedSequence: number;
   /** `null` until the first embedding fixed it. */
   dimension: number | null;
-  /** Set, with the content dropped, by the process that deletes the collection, for the others that have it open. */
+  /**
+   * Set, with the content dropped, by the process that deletes the collection, for the others that have it
+   * open.
+   */
   isDeleted: boolean;
 }
 

@@ -6,13 +6,15 @@
  *        4     4 × n    checksums  one for each embedding present, in row order
  *  4 + 4 n  4 d × n    values     float32, little-endian, the n embeddings of d components in row order
  *
- * A block is valid if and only if its length is 4 + n × (4 + 4 d) with n the number of presence bits, and the checksum
- * of each embedding agrees. That checksum covers the row number and the bytes, so that blocks that changed places are
- * noticed; each record repeats the checksum of its embedding, so that a block of an earlier day is noticed as well.
+ * A block is valid if and only if its length is 4 + n × (4 + 4 d) with n the number of presence bits, and the
+ * checksum of each embedding agrees. That checksum covers the row number and the bytes, so that blocks that
+ * changed places are noticed; each record repeats the checksum of its embedding, so that a block of an
+ * earlier day is noticed as well.
  *
- * Why blocks: one row of 2,048 bytes for each embedding fills a 4,096-byte page by half (SQLite puts whole rows on
- * pages), and 20,000 × 512 took 86.9 MB; in blocks of 16 KB, which SQLite chains over pages, 46.4 MB, and ingest was
- * 1.9 times as fast. The price is that a single update rewrites 16 KB. Deleted rows give their space back at once.
+ * Why blocks: one row of 2,048 bytes for each embedding fills a 4,096-byte page by half (SQLite puts whole
+ * rows on pages), and 20,000 × 512 took 86.9 MB; in blocks of 16 KB, which SQLite chains over pages, 46.4 MB,
+ * and ingest was 1.9 times as fast. The price is that a single update rewrites 16 KB. Deleted rows give their
+ * space back at once.
  */
 import { assert } from '../base/index.ts';
 import { checksum } from '../io/index.ts';
@@ -35,7 +37,10 @@ export class VectorBlock {
   readonly embeddings: (Float32Array | undefined)[] = [];
   readonly checksums: number[] = [];
 
-  /** Takes a blob apart. Returns `null` when its length is not that of a block; checksums are the reader's business. */
+  /**
+   * Takes a blob apart. Returns `null` when its length is not that of a block; checksums are the reader's
+   * business.
+   */
   static decode(data: Uint8Array, dimension: number): VectorBlock | null {
     const block = new VectorBlock();
     if (data.byteLength < HEADER_BYTES) return null;
@@ -86,7 +91,9 @@ export class VectorBlock {
   }
 }
 
-/** Float32 values at an offset; copied only where the driver's buffer does not start on a multiple of four. */
+/**
+ * Float32 values at an offset; copied only where the driver's buffer does not start on a multiple of four.
+ */
 function alignedFloats(data: Uint8Array, offset: number, length: number): Float32Array {
   const start = data.byteOffset + offset;
   if (start % 4 === 0) return new Float32Array(data.buffer, start, length);

@@ -6,8 +6,8 @@ import { corruptRecord } from './record.ts';
 import { bytesOf, embeddingChecksum, VectorBlock } from './vector-block.ts';
 
 /**
- * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory until `flush` writes the
- * changed ones, each once, however many of its rows changed. Make a new one for each transaction.
+ * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory until `flush`
+ * writes the changed ones, each once, however many of its rows changed. Make a new one for each transaction.
  */
 export class VectorTable {
   readonly #database: SqlDatabase;
@@ -45,7 +45,8 @@ export class VectorTable {
   /**
    * The embedding of a row; the array is a view that stays valid until the row is written again.
    *
-   * Errors: `TESSERA_CORRUPT` when it is missing or its checksum is not `expected`, the one that its record names.
+   * Errors: `TESSERA_CORRUPT` when it is missing or its checksum is not `expected`, the one that its record
+   * names.
    */
   read(row: number, expected: number): Float32Array {
     const [number, slot] = this.#place(row);
@@ -66,9 +67,9 @@ export class VectorTable {
   }
 
   /**
-   * Reads the embeddings of many rows in ascending order, and calls `visit` for each with its index in `rows`. Keeps
-   * only one block in memory. `expected[i]` is the checksum that the record of `rows[i]` names. O(blocks between the
-   * first and the last row).
+   * Reads the embeddings of many rows in ascending order, and calls `visit` for each with its index in
+   * `rows`. Keeps only one block in memory. `expected[i]` is the checksum that the record of `rows[i]` names.
+   * O(blocks between the first and the last row).
    */
   scan(
     rows: readonly number[],

@@ -18,6 +18,8 @@ function code(expected: string): unknown {
   return expect.objectContaining({ code: expected });
 }
 
+const BUILT_ROOM = new URL('../../dist/sqlite/index.js', import.meta.url).href;
+
 describe('the driver seam', () => {
   it('uses node:sqlite where Node has it whole, and better-sqlite3 elsewhere', () => {
     const major = Number(process.versions.node.split('.')[0]);
@@ -109,8 +111,10 @@ describe('what can go wrong outside', () => {
         if (name === 'better-sqlite3') throw new Error('planted: not installed');
         return load(name, ...rest);
       };
-      const { sqlDriverName } = await import(${JSON.stringify(new URL('../../dist/sqlite/index.js', import.meta.url).href)});
-      try { sqlDriverName(); } catch (error) { console.log(error.code, /npm install better-sqlite3/.test(error.message)); }
+      const { sqlDriverName } = await import('${BUILT_ROOM}');
+      try { sqlDriverName(); } catch (error) {
+        console.log(error.code, /npm install better-sqlite3/.test(error.message));
+      }
     `;
     const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
       encoding: 'utf8',

@@ -1,5 +1,6 @@
 /**
- * An open SQLite database: a driver's connection with statements kept, errors translated and transactions as functions.
+ * An open SQLite database: a driver's connection with statements kept, errors translated and transactions as
+ * functions.
  */
 import { assert, DatabaseError } from '../base/index.ts';
 import { betterSqlite3Failure, connectBetterSqlite3, hasBetterSqlite3 } from './better-sqlite3.ts';
@@ -76,12 +77,17 @@ export class SqlDatabase {
     return this.#transaction('BEGIN', work);
   }
 
-  /** Runs `work` in a write transaction, with the write lock from the start: all of it is committed, or none. */
+  /**
+   * Runs `work` in a write transaction, with the write lock from the start: all of it is committed, or none.
+   */
   write<T>(work: () => T): T {
     return this.#transaction('BEGIN IMMEDIATE', work);
   }
 
-  /** Runs `work` inside a write transaction so that it can fail alone: its changes are undone, the rest stands. */
+  /**
+   * Runs `work` inside a write transaction so that it can fail alone: its changes are undone, the rest
+   * stands.
+   */
   savepoint<T>(work: () => T): T {
     this.prepare('SAVEPOINT part').run();
     try {
@@ -115,8 +121,9 @@ export class SqlDatabase {
   }
 
   /**
-   * Rolls back after `cause`. SQLite itself rolls a transaction back on some failures (a full disk, an I/O error), and
-   * then answers ours with "no transaction is active"; the cause matters more than that, so it is kept beside it.
+   * Rolls back after `cause`. SQLite itself rolls a transaction back on some failures (a full disk, an I/O
+   * error), and then answers ours with "no transaction is active"; the cause matters more than that, so it is
+   * kept beside it.
    */
   #undo(cause: unknown, statements: readonly string[]): void {
     try {

@@ -1,8 +1,9 @@
 /**
  * The seam between the database and SQLite: the few operations that both drivers have, with the same meaning.
  *
- * Values: `null`, `string`, `number` (integers within ±2^53 and doubles) and `Uint8Array`. Rows come as arrays in the
- * order of the columns, since reading them so is the fastest form of both drivers and names no column twice.
+ * Values: `null`, `string`, `number` (integers within ±2^53 and doubles) and `Uint8Array`. Rows come as
+ * arrays in the order of the columns, since reading them so is the fastest form of both drivers and names no
+ * column twice.
  */
 
 /** What SQLite stores and gives back. */

@@ -2,7 +2,8 @@
  * What SQLite's result codes mean to a caller.
  *
  * Only codes that a correct program can meet (a full disk, a damaged file, another process's lock) become
- * `DatabaseError`s. Everything else, a syntax error or a constraint, is a fault of ours and passes through untouched.
+ * `DatabaseError`s. Everything else, a syntax error or a constraint, is a fault of ours and passes through
+ * untouched.
  */
 import { DatabaseError, type ErrorCode } from '../base/index.ts';
 

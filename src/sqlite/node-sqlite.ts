@@ -1,4 +1,7 @@
-/** The driver over `node:sqlite`, which needs no compiler and no download: first choice wherever Node has it whole. */
+/**
+ * The driver over `node:sqlite`, which needs no compiler and no download: first choice wherever Node has it
+ * whole.
+ */
 import type { SqlConnection, SqlConnectionOptions, SqlRow } from './driver.ts';
 
 /** The part of `node:sqlite` that we use; the types of Node 20 do not know the module. */
@@ -21,8 +24,8 @@ interface NodeSqlite {
 }
 
 /**
- * The module where it is whole: rows as arrays came with 22.16 and 24.0; older ones count as missing. Asking for the
- * builtin through `process` instead of importing it keeps Node 20 able to load this file.
+ * The module where it is whole: rows as arrays came with 22.16 and 24.0; older ones count as missing. Asking
+ * for the builtin through `process` instead of importing it keeps Node 20 able to load this file.
  */
 const nodeSqlite = ((): NodeSqlite | undefined => {
   const builtin = (process as { getBuiltinModule?: (name: string) => unknown }).getBuiltinModule;

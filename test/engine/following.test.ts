@@ -86,7 +86,8 @@ describe('a failed transaction', () => {
     const scope = await makeCollection(backend);
     await backend.add(scope, batchOf({ id: 'a', embedding: [1], metadata: '{"k":1}' }));
     await found(backend, scope, { where: parseWhere({ k: 1 }) });
-    // Of two queued calls the second fails alone; the first, which the second one's filter had followed, stands.
+    // Of two queued calls the second fails alone; the first, which the second one's filter had followed,
+    // stands.
     const kept = backend.add(scope, batchOf({ id: 'b', embedding: [2], metadata: '{"k":1}' }));
     const failed = backend.add(scope, batchOf({ id: 'c', embedding: [2, 3] }));
     await expect(failed).rejects.toMatchObject({ code: 'TESSERA_DIMENSION_MISMATCH' });

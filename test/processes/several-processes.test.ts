@@ -1,4 +1,7 @@
-/** Several processes on one directory: real processes of the built package, talking over their standard streams. */
+/**
+ * Several processes on one directory: real processes of the built package, talking over their standard
+ * streams.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,0 +1,154 @@
+/**
+ * The one port of the system: what the local engine, its worker-thread proxy and the HTTP client implement,
+ * and what the client facade and the server consume. One conformance suite (test/conformance) runs on every
+ * implementation.
+ *
+ * Arguments are already validated (by the facade or by the server's wire parsers) and are plain data that
+ * survives a thread hand-over. Every call may be given an `AbortSignal`: a call that has not begun is
+ * dropped; one that has begun runs to its end, since a write is a single transaction, and only its answer is
+ * dropped.
+ *
+ * Errors are `DatabaseError`s. Every method rejects with `TESSERA_CLOSED` once the backend is closed.
+ */
+
+import type { CollectionConfiguration, ConfigurationUpdate } from './configuration.ts';
+import type {
+  DeleteRequest,
+  DeleteResult,
+  GetRequest,
+  Neighbours,
+  QueryRequest,
+  RecordBatch,
+  RecordColumns,
+  RecordSelection,
+} from './records.ts';
+import type { CollectionSchema } from './schema.ts';
+
+/** Options of every call. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Names a database. */
+export interface DatabaseScope {
+  readonly tenant: string;
+  readonly database: string;
+}
+
+/** Names a collection by its UUID within a database. */
+export interface CollectionScope extends DatabaseScope {
+  readonly collectionId: string;
+}
+
+/** A tenant. */
+export interface TenantInfo {
+  readonly name: string;
+  readonly resourceName: string | null;
+}
+
+/** A database of a tenant. */
+export interface DatabaseInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly tenant: string;
+}
+
+/** A collection as its clients see it. */
+export interface CollectionInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly tenant: string;
+  readonly database: string;
+  /** Canonical JSON object, or `null` for none. */
+  readonly metadata: string | null;
+  readonly configuration: CollectionConfiguration;
+  readonly schema: CollectionSchema;
+  /** `null` until the first embedding fixed it. */
+  readonly dimension: number | null;
+}
+
+/** What `createCollection` takes; configuration and schema are complete (defaults filled in). */
+export interface CollectionInput {
+  readonly name: string;
+  readonly metadata: string | null;
+  readonly configuration: CollectionConfiguration;
+  readonly schema: CollectionSchema;
+  readonly getOrCreate: boolean;
+}
+
+/** What `updateCollection` changes; `undefined` leaves a part as it is, `metadata` replaces the whole map. */
+export interface CollectionChanges {
+  readonly name?: string | undefined;
+  readonly metadata?: string | null | undefined;
+  readonly configuration?: ConfigurationUpdate | undefined;
+}
+
+/** A part of a list, in its fixed order. */
+export interface Page {
+  readonly limit: number | null;
+  readonly offset: number;
+}
+
+/** What a backend can take. */
+export interface BackendLimits {
+  readonly batchSizeMax: number;
+}
+
+/** Who the caller is. */
+export interface Identity {
+  readonly userId: string;
+  readonly tenant: string;
+  readonly databases: readonly string[];
+}
+
+/** The port. See the top of this file. */
+export interface Backend {
+  heartbeat(options?: CallOptions): Promise<bigint>;
+  version(options?: CallOptions): Promise<string>;
+  limits(options?: CallOptions): Promise<BackendLimits>;
+  identity(options?: CallOptions): Promise<Identity>;
+  /** Deletes everything. `TESSERA_FORBIDDEN` unless the settings allow it. */
+  reset(options?: CallOptions): Promise<void>;
+
+  createTenant(name: string, options?: CallOptions): Promise<void>;
+  getTenant(name: string, options?: CallOptions): Promise<TenantInfo>;
+  createDatabase(scope: DatabaseScope, options?: CallOptions): Promise<void>;
+  getDatabase(scope: DatabaseScope, options?: CallOptions): Promise<DatabaseInfo>;
+  /** Ordered by name; an unknown tenant has none. */
+  listDatabases(tenant: string, page: Page, options?: CallOptions): Promise<DatabaseInfo[]>;
+  /** With all its collections. */
+  deleteDatabase(scope: DatabaseScope, options?: CallOptions): Promise<void>;
+
+  createCollection(
+    scope: DatabaseScope,
+    input: CollectionInput,
+    options?: CallOptions,
+  ): Promise<CollectionInfo>;
+  getCollection(scope: DatabaseScope, name: string, options?: CallOptions): Promise<CollectionInfo>;
+  getCollectionById(scope: CollectionScope, options?: CallOptions): Promise<CollectionInfo>;
+  /** Ordered by UUID, as Chroma lists them; an unknown database has none. */
+  listCollections(scope: DatabaseScope, page: Page, options?: CallOptions): Promise<CollectionInfo[]>;
+  countCollections(scope: DatabaseScope, options?: CallOptions): Promise<number>;
+  updateCollection(scope: CollectionScope, changes: CollectionChanges, options?: CallOptions): Promise<void>;
+  /** With its records and files. */
+  deleteCollection(scope: DatabaseScope, name: string, options?: CallOptions): Promise<void>;
+
+  /** Inserts; ids that are stored already are left untouched; of an id given twice the first wins. */
+  add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void>;
+  /** Inserts or updates; of an id twice in the batch both are applied in order. */
+  upsert(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void>;
+  /** Updates; ids that are not stored are ignored. Metadata is merged key by key. */
+  update(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void>;
+  delete(scope: CollectionScope, request: DeleteRequest, options?: CallOptions): Promise<DeleteResult>;
+  get(scope: CollectionScope, request: GetRequest, options?: CallOptions): Promise<RecordColumns>;
+  query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]>;
+  count(scope: CollectionScope, options?: CallOptions): Promise<number>;
+
+  /** Finishes what has begun and releases files and threads. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Every method but `close`: what a proxy has to forward. */
+export type BackendMethod = Exclude<keyof Backend, 'close'>;
+
+export type { RecordSelection };

@@ -1,0 +1,138 @@
+/**
+ * The checks that the facade makes before anything is embedded, sent or stored: those of the `chromadb`
+ * client.
+ *
+ * What a column may hold is checked by the parsers in `api`, which the server uses too. Here stands what only
+ * a caller in the same process should be told: duplicates, empty batches, unknown columns, counts out of
+ * range.
+ */
+import {
+  type Include,
+  LIMITS,
+  parseIds,
+  parseWhere,
+  parseWhereDocument,
+  type RecordSelection,
+} from '../api/index.ts';
+import { DatabaseError, show } from '../base/index.ts';
+
+/** Filters and ids as `get`, `query` and `delete` take them. */
+export interface SelectionInput {
+  /** Only these records; unknown ids are passed over. */
+  readonly ids?: string | readonly string[] | undefined;
+  /** Only records whose metadata matches. */
+  readonly where?: Where | undefined;
+  /** Only records whose document matches. */
+  readonly whereDocument?: WhereDocument | undefined;
+}
+
+/** A value that metadata is compared with. */
+export type WhereScalar = string | number | boolean | bigint;
+
+/** A condition on one metadata key; a bare value is short for `$eq`. */
+export type WhereCondition =
+  | WhereScalar
+  | { readonly $eq: WhereScalar }
+  | { readonly $ne: WhereScalar }
+  | { readonly $gt: number | bigint }
+  | { readonly $gte: number | bigint }
+  | { readonly $lt: number | bigint }
+  | { readonly $lte: number | bigint }
+  | { readonly $in: readonly WhereScalar[] }
+  | { readonly $nin: readonly WhereScalar[] }
+  | { readonly $contains: WhereScalar }
+  | { readonly $not_contains: WhereScalar }
+  | { readonly $regex: string }
+  | { readonly $not_regex: string };
+
+/** A filter on metadata: one condition, or several joined by `$and` or `$or`. */
+export type Where =
+  | { readonly $and: readonly Where[] }
+  | { readonly $or: readonly Where[] }
+  | { readonly [key: string]: WhereCondition };
+
+/** A filter on documents. */
+export type WhereDocument =
+  | { readonly $contains: string }
+  | { readonly $not_contains: string }
+  | { readonly $regex: string }
+  | { readonly $not_regex: string }
+  | { readonly $and: readonly WhereDocument[] }
+  | { readonly $or: readonly WhereDocument[] };
+
+/** Parses ids and filters. Errors: `TESSERA_INVALID_ID`, `TESSERA_INVALID_FILTER`. */
+export function parseSelection(input: SelectionInput): RecordSelection {
+  const { ids, where, whereDocument } = input;
+  return {
+    ids: ids === undefined || ids === null ? null : parseIds(typeof ids === 'string' ? [ids] : ids),
+    where: where === undefined || where === null ? null : parseWhere(where),
+    whereDocument:
+      whereDocument === undefined || whereDocument === null ? null : parseWhereDocument(whereDocument),
+  };
+}
+
+/** Refuses a write without ids or with one id twice. Errors: `TESSERA_INVALID_ID`, `TESSERA_DUPLICATE_ID`. */
+export function checkWriteIds(ids: unknown): void {
+  if (!Array.isArray(ids)) return; // `parseBatch` says what it is instead.
+  if (ids.length === 0) throw new DatabaseError('TESSERA_INVALID_ID', 'Expected at least one id, got none.');
+  const seen = new Set<unknown>(ids);
+  if (seen.size === ids.length) return;
+  const duplicates = new Set<unknown>();
+  for (const id of ids) if (!seen.delete(id)) duplicates.add(id);
+  const names = [...duplicates].slice(0, 5).map(show).join(', ');
+  const rest = duplicates.size > 5 ? ` and ${duplicates.size - 5} more` : '';
+  throw new DatabaseError(
+    'TESSERA_DUPLICATE_ID',
+    `Expected every id once, got ${names}${rest} more than once.`,
+    { details: { duplicateCount: duplicates.size, first: String([...duplicates][0]) } },
+  );
+}
+
+/** Checks an `include` list. Errors: `TESSERA_INVALID_ARGUMENT`. */
+export function parseInclude<Included extends readonly Include[]>(
+  include: Included | undefined,
+  fallback: readonly Include[],
+  known: readonly Include[],
+): Included {
+  // The type parameter has the same default as the list; the compiler cannot know that they go together.
+  if (include === undefined) return fallback as unknown as Included;
+  const columns: unknown = include;
+  if (!Array.isArray(columns)) throw invalidArgument('include', 'an array of columns', columns);
+  for (const column of columns) {
+    if (!known.includes(column as Include))
+      throw invalidArgument('include', `columns among ${known.join(', ')}`, column);
+  }
+  return include;
+}
+
+/**
+ * Checks a count from `minimum`; `undefined` and `null` give the fallback. Errors:
+ * `TESSERA_INVALID_ARGUMENT`.
+ */
+export function parseCount<Fallback extends number | null>(
+  value: number | undefined | null,
+  name: string,
+  minimum: 0 | 1,
+  fallback: Fallback,
+): number | Fallback {
+  if (value === undefined || value === null) return fallback;
+  if (Number.isInteger(value) && value >= minimum && value <= LIMITS.unsignedMax) return value;
+  throw invalidArgument(name, `an integer from ${minimum} to ${LIMITS.unsignedMax}`, value);
+}
+
+/** Checks a text argument such as a name. Errors: `TESSERA_INVALID_ARGUMENT`. */
+export function parseText(value: unknown, name: string): string {
+  if (typeof value === 'string') return value;
+  throw invalidArgument(name, 'a string', value);
+}
+
+/** An error that names an argument, what was expected of it and what was given. */
+export function invalidArgument(name: string, expectation: string, value: unknown): DatabaseError {
+  return new DatabaseError(
+    'TESSERA_INVALID_ARGUMENT',
+    `Expected ${name} to be ${expectation}, got ${show(value)}.`,
+    {
+      details: { argument: name },
+    },
+  );
+}

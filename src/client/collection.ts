@@ -1,0 +1,329 @@
+/** A collection as programs use it: the shape of the `chromadb` client's, over any `Backend`. */
+import {
+  type CollectionConfiguration,
+  type CollectionInfo,
+  type CollectionSchema,
+  type CollectionScope,
+  checkName,
+  type DeleteResult,
+  decodeMetadata,
+  type EmbeddingBatch,
+  type EmbeddingInput,
+  encodeCollectionMetadata,
+  type Metadata,
+  type MetadataChanges,
+  type MetadataInput,
+  packEmbeddings,
+  parseBatch,
+  parseColumns,
+  parseEmbeddings,
+  type RecordBatch,
+  type WriteVerb,
+} from '../api/index.ts';
+import { DatabaseError } from '../base/index.ts';
+import type { EmbeddingFunction } from '../embed/index.ts';
+import {
+  checkWriteIds,
+  invalidArgument,
+  parseCount,
+  parseInclude,
+  parseSelection,
+  parseText,
+  type SelectionInput,
+} from './arguments.ts';
+import { type ConfigurationChanges, updateConfiguration } from './configuration.ts';
+import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
+import { Embedder } from './embedder.ts';
+import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
+import { GetResult, QueryResult } from './results.ts';
+
+/** Records to write, column by column; every column given has as many rows as `ids`. */
+export interface RecordsInput<TMetadata = MetadataInput> extends Cancellable {
+  /** Not empty, each id once. */
+  readonly ids: readonly string[];
+  readonly embeddings?: readonly EmbeddingInput[] | undefined;
+  /** Embedded by the collection's embedding function where `embeddings` is left out. */
+  readonly documents?: readonly (string | null)[] | undefined;
+  readonly metadatas?: readonly (TMetadata | null)[] | undefined;
+  readonly uris?: readonly (string | null)[] | undefined;
+}
+
+/** What `update` takes: every column is optional, and rows may be left without an embedding. */
+export interface UpdateInput extends Omit<RecordsInput<MetadataChanges>, 'embeddings'> {
+  readonly embeddings?: readonly (EmbeddingInput | null)[] | undefined;
+}
+
+/** What `get` takes. */
+export interface GetInput<Included extends GetInclude> extends SelectionInput, Cancellable {
+  /** How many records at most; all of them if left out. */
+  readonly limit?: number | undefined;
+  /** How many records to pass over first. */
+  readonly offset?: number | undefined;
+  /** Columns to bring back; default `documents` and `metadatas`. */
+  readonly include?: Included | undefined;
+}
+
+/** What `query` takes; `queryEmbeddings` or `queryTexts`, not both. */
+export interface QueryInput<Included extends QueryInclude> extends SelectionInput, Cancellable {
+  readonly queryEmbeddings?: readonly EmbeddingInput[] | undefined;
+  /** Embedded by the collection's embedding function. */
+  readonly queryTexts?: readonly string[] | undefined;
+  /** How many neighbours for each query; default 10. */
+  readonly nResults?: number | undefined;
+  /** Columns to bring back; default `metadatas`, `documents` and `distances`. */
+  readonly include?: Included | undefined;
+  /** Asks for the exact answer, whatever index there is. */
+  readonly exact?: boolean | undefined;
+}
+
+/** What `delete` takes. */
+export interface DeleteInput extends SelectionInput, Cancellable {
+  /** How many of the matching records at most, first in insertion order; only with a filter. */
+  readonly limit?: number | undefined;
+}
+
+/** What `modify` takes; what is left out stays as it is. */
+export interface ModifyInput extends Cancellable {
+  readonly name?: string | undefined;
+  /** Replaces the whole metadata. */
+  readonly metadata?: MetadataChanges | undefined;
+  readonly configuration?: ConfigurationChanges | undefined;
+}
+
+const GET_INCLUDE: DefaultGetInclude = ['documents', 'metadatas'];
+const QUERY_INCLUDE: DefaultQueryInclude = ['metadatas', 'documents', 'distances'];
+const GET_COLUMNS = ['documents', 'embeddings', 'metadatas', 'uris'] as const;
+const QUERY_COLUMNS = [...GET_COLUMNS, 'distances'] as const;
+
+/**
+ * Records that are searched together. Made by a client's `createCollection`, `getCollection` and their like.
+ */
+export class Collection {
+  readonly #connection: Connection;
+  #info: CollectionInfo;
+  #embedder: Embedder;
+
+  /** Not for users: clients make collections. */
+  constructor(connection: Connection, info: CollectionInfo, passed: EmbeddingFunction | null | undefined) {
+    this.#connection = connection;
+    this.#info = info;
+    this.#embedder = new Embedder(passed, info.configuration.embeddingFunction, info.name);
+  }
+
+  /** UUID. */
+  get id(): string {
+    return this.#info.id;
+  }
+
+  get name(): string {
+    return this.#info.name;
+  }
+
+  get tenant(): string {
+    return this.#info.tenant;
+  }
+
+  get database(): string {
+    return this.#info.database;
+  }
+
+  /** As of when this object was made, or of its last `modify`; `undefined` for none. */
+  get metadata(): Metadata | undefined {
+    return this.#info.metadata === null ? undefined : decodeMetadata(this.#info.metadata);
+  }
+
+  /** As of when this object was made, or of its last `modify`. */
+  get configuration(): CollectionConfiguration {
+    return this.#info.configuration;
+  }
+
+  /** As of when this object was made, or of its last `modify`; the wire's JSON. */
+  get schema(): CollectionSchema {
+    return this.#info.schema;
+  }
+
+  /** The function that embeds texts, `undefined` when there is none. */
+  get embeddingFunction(): EmbeddingFunction | undefined {
+    return this.#embedder.embeddingFunction;
+  }
+
+  /**
+   * Inserts records. Ids that are stored already are passed over and their records stay as they are.
+   *
+   * All or nothing, and durable when the promise resolves. Errors: `TESSERA_DUPLICATE_ID`,
+   * `TESSERA_INVALID_*`, `TESSERA_BATCH_MISMATCH`, `TESSERA_DIMENSION_MISMATCH`,
+   * `TESSERA_EMBEDDING_FUNCTION`, `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_LIMIT_EXCEEDED`.
+   */
+  async add(input: RecordsInput): Promise<void> {
+    const batch = await this.#prepare(input, 'add');
+    const backend = await this.#connection.backend(input);
+    await backend.add(this.#scope, batch, { signal: input.signal });
+  }
+
+  /**
+   * Inserts records, or updates those whose id is stored; metadata is merged key by key. Otherwise as `add`.
+   */
+  async upsert(input: RecordsInput<MetadataChanges>): Promise<void> {
+    const batch = await this.#prepare(input, 'upsert');
+    const backend = await this.#connection.backend(input);
+    await backend.upsert(this.#scope, batch, { signal: input.signal });
+  }
+
+  /**
+   * Updates the given columns of stored records; unknown ids are passed over. Metadata is merged key by key,
+   * and `null` deletes a key. Where documents come without embeddings, they are embedded anew. Otherwise as
+   * `add`.
+   */
+  async update(input: UpdateInput): Promise<void> {
+    const batch = await this.#prepare(input, 'update');
+    const backend = await this.#connection.backend(input);
+    await backend.update(this.#scope, batch, { signal: input.signal });
+  }
+
+  /**
+   * Deletes the records that match all of ids and filters.
+   *
+   * Ids without a filter count as sent, whether stored or not. Errors: `TESSERA_INVALID_ARGUMENT` when
+   * nothing says which records, `TESSERA_INVALID_FILTER`, `TESSERA_COLLECTION_NOT_FOUND`.
+   */
+  async delete(input: DeleteInput): Promise<DeleteResult> {
+    const selection = parseSelection(input);
+    const limit = parseCount(input.limit, 'limit', 0, null);
+    const hasFilter = selection.where !== null || selection.whereDocument !== null;
+    if (!hasFilter && (selection.ids === null || selection.ids.length === 0)) {
+      throw new DatabaseError(
+        'TESSERA_INVALID_ARGUMENT',
+        'Validation error: ids, where: Either ids or where must be specified. To delete every record, delete the ' +
+          'collection and create it again.',
+      );
+    }
+    if (!hasFilter && limit !== null) {
+      throw new DatabaseError(
+        'TESSERA_INVALID_ARGUMENT',
+        'Validation error: limit: limit can only be specified when a where clause is provided',
+      );
+    }
+    const backend = await this.#connection.backend(input);
+    return backend.delete(this.#scope, { ...selection, limit }, { signal: input.signal });
+  }
+
+  /**
+   * Reads records in insertion order.
+   *
+   * Errors: `TESSERA_INVALID_ARGUMENT`, `TESSERA_INVALID_FILTER`, `TESSERA_INVALID_ID`,
+   * `TESSERA_COLLECTION_NOT_FOUND`.
+   */
+  get<const Included extends GetInclude = DefaultGetInclude>(
+    input?: GetInput<Included>,
+  ): Promise<GetResult<Included>>;
+  /** The same with a type for the metadata, which is not checked. */
+  get<TMeta extends Metadata, const Included extends GetInclude = DefaultGetInclude>(
+    input?: GetInput<Included>,
+  ): Promise<GetResult<Included, TMeta>>;
+  async get(input: GetInput<GetInclude> = {}): Promise<GetResult<GetInclude>> {
+    const include = parseInclude(input.include, GET_INCLUDE, GET_COLUMNS) as GetInclude;
+    const limit = parseCount(input.limit, 'limit', 0, null);
+    const offset = parseCount(input.offset, 'offset', 0, 0);
+    const selection = parseSelection(input);
+    const backend = await this.#connection.backend(input);
+    const request = { ...selection, limit, offset, include };
+    return new GetResult(await backend.get(this.#scope, request, { signal: input.signal }), include);
+  }
+
+  /** The first records. */
+  peek(input: { readonly limit?: number | undefined } & Cancellable = {}): Promise<GetResult> {
+    return this.get({ limit: input.limit ?? 10, signal: input.signal });
+  }
+
+  /**
+   * Finds the nearest records to each query, nearest first; ties keep insertion order.
+   *
+   * Filters come first: `nResults` records are found whenever so many match. Errors:
+   * `TESSERA_INVALID_ARGUMENT`, `TESSERA_INVALID_EMBEDDING`, `TESSERA_DIMENSION_MISMATCH`,
+   * `TESSERA_INVALID_FILTER`, `TESSERA_EMBEDDING_FUNCTION`, `TESSERA_COLLECTION_NOT_FOUND`.
+   */
+  query<const Included extends QueryInclude = DefaultQueryInclude>(
+    input: QueryInput<Included>,
+  ): Promise<QueryResult<Included>>;
+  /** The same with a type for the metadata, which is not checked. */
+  query<TMeta extends Metadata, const Included extends QueryInclude = DefaultQueryInclude>(
+    input: QueryInput<Included>,
+  ): Promise<QueryResult<Included, TMeta>>;
+  async query(input: QueryInput<QueryInclude>): Promise<QueryResult<QueryInclude>> {
+    const include = parseInclude(input.include, QUERY_INCLUDE, QUERY_COLUMNS) as QueryInclude;
+    const nResults = parseCount(input.nResults, 'nResults', 1, 10);
+    const selection = parseSelection(input);
+    throwIfAborted(input.signal);
+    const embeddings = await this.#embedQueries(input);
+    const backend = await this.#connection.backend(input);
+    const request = { ...selection, embeddings, nResults, include, exact: input.exact ?? false };
+    return new QueryResult(await backend.query(this.#scope, request, { signal: input.signal }), include);
+  }
+
+  /** How many records there are. */
+  async count(options: Cancellable = {}): Promise<number> {
+    const backend = await this.#connection.backend(options);
+    return backend.count(this.#scope, { signal: options.signal });
+  }
+
+  /**
+   * Changes the name, the metadata or the configuration.
+   *
+   * Errors: `TESSERA_INVALID_NAME`, `TESSERA_ALREADY_EXISTS` for a name that is taken,
+   * `TESSERA_INVALID_METADATA`, `TESSERA_INVALID_CONFIGURATION`, `TESSERA_COLLECTION_NOT_FOUND`.
+   */
+  async modify(input: ModifyInput): Promise<void> {
+    const { name, metadata, configuration } = input;
+    if (name !== undefined) checkName(parseText(name, 'name'));
+    const changes = {
+      name,
+      metadata: metadata === undefined ? undefined : encodeCollectionMetadata(metadata),
+      configuration:
+        configuration === undefined ? undefined : updateConfiguration(configuration, this.embeddingFunction),
+    };
+    const backend = await this.#connection.backend(input);
+    const options = { signal: input.signal };
+    await backend.updateCollection(this.#scope, changes, options);
+    this.#info = await backend.getCollectionById(this.#scope, options);
+    const passed = configuration?.embeddingFunction ?? this.embeddingFunction;
+    if (passed !== undefined) {
+      this.#embedder = new Embedder(passed, this.#info.configuration.embeddingFunction, this.name);
+    }
+  }
+
+  get #scope(): CollectionScope {
+    const { id, tenant, database } = this.#info;
+    return { tenant, database, collectionId: id };
+  }
+
+  async #prepare(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<RecordBatch> {
+    throwIfAborted(input.signal);
+    checkWriteIds(input.ids);
+    const { embeddings, documents, uris } = input;
+    if (verb !== 'update' && !embeddings && !documents) {
+      throw new DatabaseError(
+        'TESSERA_INVALID_EMBEDDING',
+        uris
+          ? 'Expected embeddings along with uris: what a URI leads to is not embedded here.'
+          : 'Expected embeddings, or documents to embed, got neither.',
+      );
+    }
+    if (embeddings || !Array.isArray(documents)) return parseBatch(input, verb);
+
+    // Everything else is checked before texts are embedded, which may cost time and money.
+    const columns = parseColumns(input, verb);
+    const embedded = await this.#embedder.embedDocuments(documents, verb === 'update');
+    return { ...columns, embeddings: parseEmbeddings(embedded, verb) };
+  }
+
+  async #embedQueries(input: QueryInput<QueryInclude>): Promise<EmbeddingBatch> {
+    const { queryEmbeddings, queryTexts } = input;
+    if (queryEmbeddings && queryTexts) {
+      throw invalidArgument('the query', 'queryEmbeddings or queryTexts', 'both');
+    }
+    if (queryEmbeddings)
+      return packEmbeddings(queryEmbeddings, { field: 'queryEmbeddings', allowNull: false });
+    if (!Array.isArray(queryTexts)) throw invalidArgument('queryTexts', 'an array of strings', queryTexts);
+    return this.#embedder.embedQueries(queryTexts);
+  }
+}

@@ -1,0 +1,70 @@
+/** The backend behind a client: opened by the first call, shared by all of its collections, closed once. */
+import type { Backend } from '../api/index.ts';
+import { DatabaseError } from '../base/index.ts';
+
+/** Options that every method of the library takes. */
+export interface Cancellable {
+  /** Drops a call that has not begun, and the answer of one that has. A write that has begun is finished. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Hands out the one backend of a client. */
+export class Connection {
+  readonly #open: () => Promise<Backend>;
+  readonly #isOwner: boolean;
+  #opening: Promise<Backend> | null = null;
+  #isClosed = false;
+
+  /** `isOwner` says whether closing this closes the backend, or leaves it to whom it was borrowed from. */
+  constructor(open: () => Promise<Backend>, isOwner = true) {
+    this.#open = open;
+    this.#isOwner = isOwner;
+  }
+
+  /**
+   * The backend, which the first call opens. After a failure to open, the next call tries again.
+   *
+   * Errors: `TESSERA_CLOSED`, `TESSERA_ABORTED`, and those of opening.
+   */
+  async backend({ signal }: Cancellable = {}): Promise<Backend> {
+    this.#check(signal);
+    this.#opening ??= this.#open();
+    const opening = this.#opening;
+    try {
+      const backend = await opening;
+      this.#check(signal);
+      return backend;
+    } catch (error) {
+      if (!this.#isClosed && (await isRejected(opening)) && this.#opening === opening) this.#opening = null;
+      throw error;
+    }
+  }
+
+  /** Closes the backend if it was ever opened. Idempotent; later calls are refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const opening = this.#opening;
+    if (!this.#isOwner || opening === null || (await isRejected(opening))) return;
+    await (await opening).close();
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#isClosed) {
+      throw new DatabaseError('TESSERA_CLOSED', 'This client is closed. Make a new one to go on.');
+    }
+    throwIfAborted(signal);
+  }
+}
+
+/** Throws `TESSERA_ABORTED` when the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', { cause: signal.reason });
+}
+
+function isRejected(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
+    () => false,
+    () => true,
+  );
+}

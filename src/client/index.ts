@@ -1,0 +1,44 @@
+/**
+ * The library's face: clients and collections in the shape of the `chromadb` JavaScript client, over any
+ * `Backend`.
+ *
+ * client.ts, admin-client.ts and collection.ts are what users call; http/ is the `Backend` that speaks to
+ * servers. Nothing here knows the engine, so that it loads in a browser.
+ */
+export { DatabaseAdmin, type DatabaseInput } from './admin-client.ts';
+export type { SelectionInput, Where, WhereCondition, WhereDocument, WhereScalar } from './arguments.ts';
+export {
+  type ClientScope,
+  type CreateCollectionInput,
+  DatabaseClient,
+  type GetCollectionInput,
+  type ListInput,
+} from './client.ts';
+export {
+  Collection,
+  type DeleteInput,
+  type GetInput,
+  type ModifyInput,
+  type QueryInput,
+  type RecordsInput,
+  type UpdateInput,
+} from './collection.ts';
+export type {
+  ConfigurationChanges,
+  ConfigurationInput,
+  HnswInput,
+  SchemaInput,
+} from './configuration.ts';
+export type { Cancellable } from './connection.ts';
+export { HttpBackend } from './http/http-backend.ts';
+export { HttpAdminClient, HttpClient, type HttpSettings } from './http/http-client.ts';
+export type { Fetch, TransportOptions } from './http/transport.ts';
+export type {
+  Cell,
+  Column,
+  DefaultGetInclude,
+  DefaultQueryInclude,
+  GetInclude,
+  QueryInclude,
+} from './include.ts';
+export { GetResult, type GetRow, QueryResult, type QueryRow } from './results.ts';

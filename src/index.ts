@@ -1,0 +1,159 @@
+/**
+ * Entry `tesseradb`: the database in this process, and clients of servers.
+ *
+ * Everything for users of the library, and nothing but composition: the clients of `client/` over the backend
+ * of `engine/`. Programs that talk to servers alone import `tesseradb/http`, which loads in a browser.
+ */
+import type { Settings } from './api/index.ts';
+import {
+  type ClientScope,
+  DatabaseAdmin,
+  DatabaseClient,
+  HttpClient,
+  type HttpSettings,
+} from './client/index.ts';
+import { openDatabase } from './engine/index.ts';
+
+/** What `EphemeralClient` takes. */
+export interface EphemeralSettings extends Partial<Omit<Settings, 'path'>>, ClientScope {}
+
+/** What `PersistentClient` takes. */
+export interface PersistentSettings extends EphemeralSettings {
+  /** Directory of the database, which is made if there is none. */
+  readonly path: string;
+}
+
+/** What `Client` and `AdminClient` take: settings of one of the three kinds of clients. */
+export type ClientSettings = EphemeralSettings | PersistentSettings | (HttpSettings & ClientScope);
+
+/** A database in memory, gone when the client is closed. Each client has its own. */
+export class EphemeralClient extends DatabaseClient {
+  constructor(settings: EphemeralSettings = {}) {
+    const { tenant, database, ...rest } = settings;
+    super(() => openDatabase({ ...rest, path: null }), { tenant, database });
+  }
+}
+
+/**
+ * A database in a directory. Several clients and processes may open one directory at a time.
+ *
+ * Errors of the first call: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, `TESSERA_DRIVER_MISSING`,
+ * `TESSERA_IO`.
+ */
+export class PersistentClient extends DatabaseClient {
+  constructor(settings: PersistentSettings) {
+    const { tenant, database, ...rest } = settings;
+    super(() => openDatabase(rest), { tenant, database });
+  }
+}
+
+/** The client that the settings ask for; any of them. */
+export type Client = DatabaseClient;
+
+/** Makes the client that the settings ask for; with or without `new`. */
+interface ClientConstructor {
+  new (settings?: ClientSettings): Client;
+  (settings?: ClientSettings): Client;
+}
+
+/**
+ * Chooses among the clients: an `HttpClient` for a `host`, `port` or URL, a `PersistentClient` for any other
+ * `path`, and an `EphemeralClient` otherwise.
+ */
+// A function that returns an object may be called with `new` as well, and then gives that object.
+export const Client: ClientConstructor = function makeClient(settings: ClientSettings = {}): Client {
+  if (isHttp(settings)) return new HttpClient(settings);
+  return isPersistent(settings) ? new PersistentClient(settings) : new EphemeralClient(settings);
+} as ClientConstructor;
+
+/** Tenants and databases: of the database that the settings name, or of the one that a client has open. */
+export class AdminClient extends DatabaseAdmin {
+  constructor(source: ClientSettings | DatabaseClient = {}) {
+    super(source instanceof DatabaseClient ? source : () => new Client(source).backend());
+  }
+}
+
+const HTTP_SETTINGS = ['host', 'port', 'ssl', 'headers', 'fetch'];
+
+function isHttp(settings: ClientSettings): settings is HttpSettings & ClientScope {
+  const given = settings as Readonly<Record<string, unknown>>;
+  if (HTTP_SETTINGS.some((name) => given[name] !== undefined)) return true;
+  return typeof given['path'] === 'string' && /^https?:\/\//i.test(given['path']);
+}
+
+function isPersistent(settings: ClientSettings): settings is PersistentSettings {
+  const { path } = settings as { path?: unknown };
+  return path !== undefined && path !== null;
+}
+
+export {
+  type Backend,
+  type CollectionConfiguration,
+  type CollectionSchema,
+  type DatabaseInfo,
+  DEFAULT_DATABASE,
+  DEFAULT_SETTINGS,
+  DEFAULT_TENANT,
+  type DeleteResult,
+  type Durability,
+  type EmbeddingInput,
+  type HnswConfiguration,
+  type Identity,
+  type Include,
+  type IncludeColumn,
+  LIMITS,
+  type Metadata,
+  type MetadataChanges,
+  type MetadataInput,
+  type MetadataInputValue,
+  type MetadataValue,
+  type Settings,
+  type Space,
+} from './api/index.ts';
+export {
+  DatabaseError,
+  Double,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorKind,
+} from './base/index.ts';
+export {
+  type Cancellable,
+  type ClientScope,
+  Collection,
+  type ConfigurationChanges,
+  type ConfigurationInput,
+  type CreateCollectionInput,
+  DatabaseAdmin,
+  DatabaseClient,
+  type DatabaseInput,
+  type DefaultGetInclude,
+  type DefaultQueryInclude,
+  type DeleteInput,
+  type Fetch,
+  type GetCollectionInput,
+  type GetInclude,
+  type GetInput,
+  GetResult,
+  type GetRow,
+  HttpClient,
+  type HttpSettings,
+  type ListInput,
+  type ModifyInput,
+  type QueryInclude,
+  type QueryInput,
+  QueryResult,
+  type QueryRow,
+  type RecordsInput,
+  type SelectionInput,
+  type UpdateInput,
+  type Where,
+  type WhereDocument,
+} from './client/index.ts';
+export {
+  type EmbeddingFunction,
+  type EmbeddingFunctionClass,
+  type EmbeddingFunctionConfig,
+  registerEmbeddingFunction,
+} from './embed/index.ts';
