@@ -193,7 +193,8 @@ export class Engine {
       collection.isTextIndexWanted = true;
       this.#untidy.add(info.id);
     };
-    return { store: collection.store, indexes: collection.indexes, onTextIndexMissed };
+    const metadataKeys = Object.keys(info.schema.keys).filter((key) => !key.startsWith('#'));
+    return { store: collection.store, indexes: collection.indexes, metadataKeys, onTextIndexMissed };
   }
 
   #apply(

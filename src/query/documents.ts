@@ -21,6 +21,8 @@ const DIRECT_COUNT_MAX = 200;
 export interface DocumentContext {
   readonly store: RecordStore;
   readonly indexes: CollectionIndexes;
+  /** Metadata keys that records of the collection have had. */
+  readonly metadataKeys: readonly string[];
   /** Called when a text index would have served but there is none. */
   readonly onTextIndexMissed: () => void;
 }

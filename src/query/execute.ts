@@ -110,7 +110,7 @@ function selectSlots(context: DocumentContext, state: StoreState, selection: Rec
   }
   for (const node of [selection.where, selection.whereDocument]) {
     if (node === null) continue;
-    indexes.loadKeys(whereKeys(node));
+    indexes.loadKeys(whereKeys(node), context.metadataKeys);
     allowed = evaluateFilter(node, {
       live: allowed,
       columns: indexes.columns,
