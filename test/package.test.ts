@@ -1,0 +1,111 @@
+/**
+ * What a newcomer gets: the packed package, installed into an empty folder, runs the README's first program.
+ *
+ * The dependencies come from the registry, as they would for anybody. The one exception is better-sqlite3:
+ * npm would compile it for a minute and a half, which says nothing about our package, so the copy that was
+ * compiled for the repository is put in its place. On a Node with `node:sqlite` nothing needs it.
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RELEASE_VERSION } from '../src/api/index.ts';
+import { ROOT } from './tidy/tree.ts';
+
+const NATIVE_PACKAGES = ['better-sqlite3', 'bindings', 'file-uri-to-path'];
+
+const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+
+/** The first fenced block of a language in the README, after `from`. */
+function blockOf(language: string, from = 0): { text: string; end: number } {
+  const opening = `\`\`\`${language}\n`;
+  const start = readme.indexOf(opening, from) + opening.length;
+  const end = readme.indexOf('```', start);
+  return { text: readme.slice(start, end), end };
+}
+
+let folder: string;
+let packedFiles: string[];
+
+beforeAll(() => {
+  if (!existsSync(path.join(ROOT, 'dist/index.js')))
+    throw new Error('There is no build to pack: npm run build.');
+  folder = mkdtempSync(path.join(tmpdir(), 'tessera-package-'));
+  // npm finds its own Node; the one that runs this test may be another.
+  const npm = (cwd: string, ...words: string[]): string =>
+    execFileSync('npm', words, { cwd, encoding: 'utf8' });
+  const packed = npm(ROOT, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder);
+  const [tarball] = JSON.parse(packed);
+  packedFiles = tarball.files.map((file: { path: string }) => file.path);
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
+  npm(folder, 'install', '--omit=optional', '--no-audit', '--no-fund', `./${tarball.filename}`);
+  for (const name of NATIVE_PACKAGES) {
+    const from = path.join(ROOT, 'node_modules', name);
+    const to = path.join(folder, 'node_modules', name);
+    if (existsSync(from) && !existsSync(to)) cpSync(from, to, { recursive: true });
+  }
+}, 120_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a program in the folder with the Node of this test and returns what it prints. */
+function run(file: string, ...words: string[]): string {
+  return execFileSync(process.execPath, [file, ...words], { cwd: folder, encoding: 'utf8' });
+}
+
+describe('the packed package', () => {
+  it("runs the README's first program, which prints what the README says, twice", () => {
+    const program = blockOf('js', readme.indexOf('## A first program'));
+    const output = blockOf('text', program.end);
+    expect(program.text).toContain("from 'tesseradb'");
+    writeFileSync(path.join(folder, 'first.mjs'), program.text);
+    expect(run('first.mjs')).toBe(output.text);
+    expect(run('first.mjs')).toBe(output.text);
+  });
+
+  it('offers every entry that its manifest names', () => {
+    const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'));
+    const imports = entries.map(
+      (entry) => `import * as m${entries.indexOf(entry)} from 'tesseradb${entry.slice(1)}';`,
+    );
+    const counts = entries.map((_, i) => `Object.keys(m${i}).length`);
+    writeFileSync(
+      path.join(folder, 'entries.mjs'),
+      `${imports.join('\n')}\nconsole.log([${counts.join()}].join());\n`,
+    );
+    const seen = run('entries.mjs').trim().split(',').map(Number);
+    expect(seen).toHaveLength(entries.length);
+    expect(Math.min(...seen)).toBeGreaterThan(0);
+  });
+
+  it('has a command that knows its version', () => {
+    const command = path.join(folder, 'node_modules/tesseradb', manifest.bin.tessera);
+    expect(run(command, '--version')).toContain(manifest.version);
+    expect(RELEASE_VERSION).toBe(manifest.version);
+  });
+
+  it('brings its licence and its documents, and neither tests nor sources nor demo texts', () => {
+    expect(packedFiles).toEqual(expect.arrayContaining(['LICENSE', 'NOTICE', 'README.md', 'docs/errors.md']));
+    expect(packedFiles.filter((file) => /\.test\.|^(?:src|test|demo|bench|scripts)\//.test(file))).toEqual(
+      [],
+    );
+  });
+
+  it('does nothing when it is merely imported', () => {
+    mkdirSync(path.join(folder, 'apart'));
+    writeFileSync(path.join(folder, 'apart/import-only.mjs'), "import 'tesseradb';\n");
+    expect(run('apart/import-only.mjs')).toBe('');
+    expect(readdirSync(path.join(folder, 'apart'))).toEqual(['import-only.mjs']);
+  });
+});
