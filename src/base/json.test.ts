@@ -22,6 +22,57 @@ describe('parseJson', () => {
     });
   });
 
+  it('finds a mark whatever characters for private use the text has', () => {
+    const all = Array.from({ length: 6400 }, (_, i) => String.fromCharCode(0xe000 + i)).join('');
+    for (const text of ['\ue000', '\ue000\ue001 1.0', all.slice(1), all.slice(0, -1)]) {
+      expect(parseJson(JSON.stringify([text]).replace(']', ',1.0]'))).toEqual([text, new Double(1)]);
+    }
+    expect(parseJson('["\\ue000", 1.0, "\\uE001"]')).toEqual(['\ue000', new Double(1), '\ue001']);
+    expect(() => parseJson(`["${all}", 1.0]`)).toThrowError(/private use/);
+    expect(parseJson(`["${all}", 1]`)).toEqual([all, 1]);
+  });
+
+  it('keeps a member named __proto__ a member', () => {
+    const value = parseJson('{"__proto__":1.0}') as object;
+    expect(Object.getOwnPropertyDescriptor(value, '__proto__')?.value).toEqual(new Double(1));
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+  });
+
+  it('accepts and refuses exactly what JSON.parse does, however a text is mutilated', () => {
+    const numbers = [
+      '1.0',
+      '01.0',
+      '-1.0',
+      '1.0.0',
+      '1e5',
+      '1e',
+      '1.',
+      '.5',
+      '-',
+      '+1',
+      '1.0e+2',
+      '1234567890123456',
+    ];
+    const others = ['"a"', '"\\""', '"1.0"', 'null', '0.9999999999999999', ...'[]{}:,"\\ '];
+    const soup = fc.array(fc.constantFrom(...numbers, ...others), { maxLength: 12 });
+    const accepts = (parse: (text: string) => unknown, text: string): boolean => {
+      try {
+        parse(text);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    fc.assert(
+      fc.property(soup, (parts) => {
+        for (const text of [parts.join(''), `[${parts.join('')}]`, `{"a":${parts.join('')}}`]) {
+          expect([text, accepts(parseJson, text)]).toEqual([text, accepts(JSON.parse, text)]);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it('agrees with JSON.parse wherever nothing is lost', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

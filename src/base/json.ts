@@ -3,13 +3,12 @@
  * 2^53.
  *
  * The protocol and Chroma's Python users tell integers from floats (`1.0` written comes back as `1.0`), while
- * `JSON.parse` makes one number of both. So a text is first looked over by a regular expression for the three
- * spellings that may lose something (an integral float, an exponent that can make one, sixteen or more
- * digits). Nearly no text has one and goes to the built-in parser; the others go to lossless-json, several
- * times slower, whose number hook tells us the spelling. A false alarm (such a spelling inside a string,
- * after a comma) costs time, never truth.
+ * `JSON.parse` makes one number of both. So a text is first looked over for spellings that lose something: an
+ * integral float, an exponent, sixteen digits or more. Most texts have none and go to `JSON.parse` as they
+ * are. In the others each such number is turned into a string that begins with a mark, a character that
+ * occurs nowhere in the text; `JSON.parse` reads that, and the marked strings become exact numbers. So the
+ * built-in parser does all the parsing, whatever the numbers are (docs/adr/0008).
  */
-import { parse as parseLossless } from 'lossless-json';
 import { DatabaseError } from './errors.ts';
 
 /** A number that was written as a float although its value is integral, such as `1.0`. */
@@ -34,29 +33,121 @@ export type JsonValue =
   | JsonValue[]
   | { [key: string]: JsonValue };
 
+/**
+ * A number, outside of strings, whose spelling may lose something: an integral float (also one that rounds to
+ * an integer), an exponent, sixteen digits or more. The integer part follows JSON's grammar to the letter, so
+ * that a malformed number stays as it is and is refused by the parser.
+ */
 const LOSSY_NUMBER =
-  /[[:,]\s*-?(?:\d{16}|\d+\.0*(?:[,}\]\s]|[eE])|\d+(?:\.\d+)?[eE]\+?\d|\d{2,}(?:\.\d+)?[eE]-)/;
+  /(?<![\w.+-])-?(?:0|[1-9]\d*)(?:\.0+|\.(?:0{15}|9{15})\d*|(?:\.\d+)?[eE][+-]?\d+|(?<=\d{16}))(?![\w.+-])/g;
+
+/** The same, without grammar: a quick look over a whole text, strings included. */
+const MAYBE_LOSSY = /\d\.0+(?!\d)|\.(?:0{15}|9{15})|\d[eE][+-]?\d|(?<![\d.])\d{16}/;
+
+/** Characters for private use, from which the mark is taken, as such and as an escape. */
+const PRIVATE = /[\ue000-\uf8ff]|\\u([eEfF][\da-fA-F]{3})/g;
+const PRIVATE_FIRST = 0xe000;
+const PRIVATE_LAST = 0xf8ff;
+
+/**
+ * Parses a JSON text without losing integral floats or large integers. O(length).
+ *
+ * Errors: `TESSERA_INVALID_JSON` when the text is not JSON.
+ */
+export function parseJson(text: string): JsonValue {
+  try {
+    if (!MAYBE_LOSSY.test(text)) return JSON.parse(text) as JsonValue;
+    const mark = chooseMark(text);
+    return restore(JSON.parse(markNumbers(text, mark)) as JsonValue, mark);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError) && !(cause instanceof RangeError)) throw cause;
+    throw new DatabaseError('TESSERA_INVALID_JSON', `Expected a JSON text. ${cause.message}`, { cause });
+  }
+}
+
+/** A character for private use that the text has neither as such nor as an escape. */
+function chooseMark(text: string): string {
+  const used = new Set<number>();
+  for (const [found, escaped] of text.matchAll(PRIVATE)) {
+    used.add(escaped === undefined ? found.charCodeAt(0) : Number.parseInt(escaped, 16));
+  }
+  for (let code = PRIVATE_FIRST; code <= PRIVATE_LAST; code++) {
+    if (!used.has(code)) return String.fromCharCode(code);
+  }
+  throw new SyntaxError('The text uses all 6,400 characters for private use; one must be left.');
+}
+
+/**
+ * The text with every number that may lose something turned into a marked string. Strings are jumped over.
+ */
+function markNumbers(text: string, mark: string): string {
+  const markNumber = (number: string): string => `"${mark}${number}"`;
+  let marked = '';
+  let done = 0;
+  let at = 0;
+  while (at < text.length) {
+    let quote = text.indexOf('"', at);
+    if (quote < 0) quote = text.length;
+    // Between two strings there is mostly `,` or `:`, too short for a number of this kind.
+    if (quote - at > 2) {
+      const between = text.slice(at, quote);
+      if (MAYBE_LOSSY.test(between)) {
+        marked += text.slice(done, at) + between.replace(LOSSY_NUMBER, markNumber);
+        done = quote;
+      }
+    }
+    at = endOfString(text, quote);
+  }
+  return marked + text.slice(done);
+}
+
+/** The offset after the string that begins at `quote`. */
+function endOfString(text: string, quote: number): number {
+  let end = quote;
+  for (;;) {
+    end = text.indexOf('"', end + 1);
+    if (end < 0) return text.length;
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    // An odd distance means an even number of backslashes: the quote is not escaped.
+    if ((end - before) % 2 === 1) return end + 1;
+  }
+}
+
+const BACKSLASH = 92;
+
+/** Turns the marked strings in a parsed value into exact numbers, in place. */
+function restore(value: JsonValue, mark: string): JsonValue {
+  if (typeof value === 'string') return value.startsWith(mark) ? toExactNumber(value.slice(1)) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const element = value[i]!;
+      if (typeof element === 'string' || typeof element === 'object') value[i] = restore(element, mark);
+    }
+    return value;
+  }
+  const object = value as { [key: string]: JsonValue };
+  for (const key of Object.keys(object)) {
+    // A number stood where a key must stand; as a string it has passed the parser.
+    if (key.startsWith(mark)) throw new SyntaxError(`Expected a string as key, got ${key.slice(1)}`);
+    const member = object[key]!;
+    const restored = restore(member, mark);
+    if (restored === member) continue;
+    // Assigning to `__proto__` would change the prototype; a member of that name stays a member this way.
+    if (key === '__proto__') Object.defineProperty(object, key, { ...PLAIN_MEMBER, value: restored });
+    else object[key] = restored;
+  }
+  return object;
+}
+
+const PLAIN_MEMBER = { enumerable: true, configurable: true, writable: true } as const;
 
 /** Reads a number's spelling: `Double` for an integral float, `bigint` for an integer outside ±2^53. */
 function toExactNumber(text: string): number | bigint | Double {
   const value = Number(text);
   if (/^-?\d+$/.test(text)) return Number.isSafeInteger(value) ? value : BigInt(text);
   return Number.isInteger(value) ? new Double(value) : value;
-}
-
-/**
- * Parses a JSON text without losing integral floats or large integers.
- *
- * Errors: `TESSERA_INVALID_JSON` when the text is not JSON.
- */
-export function parseJson(text: string): JsonValue {
-  try {
-    const isLossy = LOSSY_NUMBER.test(text) || /^\s*-?[\d.eE+-]+\s*$/.test(text);
-    return (isLossy ? parseLossless(text, undefined, toExactNumber) : JSON.parse(text)) as JsonValue;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError) && !(cause instanceof RangeError)) throw cause;
-    throw new DatabaseError('TESSERA_INVALID_JSON', `Expected a JSON text. ${cause.message}`, { cause });
-  }
 }
 
 /**

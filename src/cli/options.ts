@@ -1,0 +1,92 @@
+/**
+ * Options of commands as data: one table parses them, prints them in `--help` and finds the one that was
+ * meant.
+ */
+import { parseArgs } from 'node:util';
+
+/** One option of a command. */
+export interface OptionSpec {
+  readonly name: string;
+  /** Placeholder of the value; `null` for a switch. */
+  readonly value: string | null;
+  /** As shown in the help; `null` when there is none. */
+  readonly fallback: string | null;
+  readonly summary: string;
+}
+
+/** What was given: strings for options with a value, `true` for switches. */
+export type OptionValues = { readonly [name: string]: string | boolean | undefined };
+
+/** The command line makes no sense: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Parses a command's options. Errors: `UsageError` naming the nearest option that exists. */
+export function parseOptions(args: readonly string[], specs: readonly OptionSpec[]): OptionValues {
+  checkNames(args, specs);
+  const options = Object.fromEntries(
+    specs.map(({ name, value }) => [name, { type: value === null ? 'boolean' : 'string' } as const]),
+  );
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false })
+      .values as OptionValues;
+  } catch (cause) {
+    // Node's sentences name the option and what is wrong with it.
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+function checkNames(args: readonly string[], specs: readonly OptionSpec[]): void {
+  const known = specs.map(({ name }) => `--${name}`);
+  for (const arg of args) {
+    if (arg === '--') return;
+    if (!arg.startsWith('-') || arg === '-') continue;
+    const [name = arg] = arg.split('=');
+    if (known.includes(name)) continue;
+    const nearest = nearestOf(name, known);
+    const hint = nearest === null ? '' : ` Did you mean ${nearest}?`;
+    throw new UsageError(`Unknown option ${name}.${hint}`);
+  }
+}
+
+/**
+ * The name nearest to `name`, or `null` when none is near: more than a third of it would have to be changed.
+ */
+export function nearestOf(name: string, known: readonly string[]): string | null {
+  let nearest: string | null = null;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name, candidate);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = candidate;
+  }
+  return nearest;
+}
+
+/** Levenshtein distance, by rows of the matrix. O(|left| × |right|). */
+function editDistance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= left.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j++) {
+      const substitution = row[j - 1]! + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[right.length]!;
+}
+
+/** The options as lines of a help text. */
+export function formatOptions(specs: readonly OptionSpec[]): string {
+  const left = specs.map(({ name, value }) => `  --${name}${value === null ? '' : ` ${value}`}`);
+  const width = Math.max(...left.map((text) => text.length)) + 3;
+  return specs
+    .map(({ fallback, summary }, i) => {
+      const shown = fallback === null ? '' : ` (default: ${fallback})`;
+      return `${left[i]!.padEnd(width)}${summary}${shown}`;
+    })
+    .join('\n');
+}

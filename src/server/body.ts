@@ -1,0 +1,102 @@
+/** Reading a request's body as JSON: what kind it must be, how long and how deep. */
+import { LIMITS } from '../api/index.ts';
+import { DatabaseError, Double, type JsonValue, parseJson } from '../base/index.ts';
+
+const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)/i;
+
+/**
+ * Levels of nesting in a body: two for each level of a filter (`{"$and": [`), and some around it. What reads
+ * a body may recurse, and must not run out of stack because of what somebody sent.
+ */
+const DEPTH_MAX = 2 * LIMITS.filterDepthMax + 64;
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** A body that cannot be taken for what it is. The server answers 415, whatever else is wrong. */
+export class MediaTypeError extends Error {
+  override readonly name = 'MediaTypeError';
+}
+
+/**
+ * Reads the body of a request.
+ *
+ * Errors: `MediaTypeError`; `TESSERA_LIMIT_EXCEEDED` with `details.reason: 'body'` over `bytesMax`;
+ * `TESSERA_INVALID_JSON`.
+ */
+export async function readJsonBody(request: Request, bytesMax: number): Promise<JsonValue> {
+  const type = request.headers.get('content-type');
+  if (type !== null && !JSON_TYPE.test(type)) {
+    throw new MediaTypeError('Expected request with `Content-Type: application/json`');
+  }
+  const bytes = await readBytes(request, bytesMax);
+  const value = parseText(bytes);
+  if (isDeeperThan(value, DEPTH_MAX)) {
+    throw malformed(`recursion limit exceeded: expected at most ${DEPTH_MAX} levels of nesting`);
+  }
+  return value;
+}
+
+function parseText(bytes: Uint8Array): JsonValue {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch (cause) {
+    throw malformed('expected UTF-8', cause);
+  }
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    if (!(cause instanceof DatabaseError)) throw cause;
+    throw malformed(cause.message, cause);
+  }
+}
+
+function malformed(reason: string, cause?: unknown): DatabaseError {
+  const message = `Failed to parse the request body as JSON: ${reason}`;
+  return new DatabaseError('TESSERA_INVALID_JSON', message, { cause });
+}
+
+async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const announced = request.headers.get('content-length');
+  if (announced !== null) {
+    // The HTTP parser hands over no more than was announced.
+    if (Number(announced) > bytesMax) throw tooLarge(bytesMax);
+    return new Uint8Array(await request.arrayBuffer());
+  }
+  if (request.body === null) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    // Leaving the loop cancels the stream: the rest is not read.
+    if (size > bytesMax) throw tooLarge(bytesMax);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+}
+
+function tooLarge(bytesMax: number): DatabaseError {
+  const remedy = `Expected at most ${bytesMax} bytes; send smaller batches.`;
+  const message = `Failed to buffer the request body: length limit exceeded. ${remedy}`;
+  return new DatabaseError('TESSERA_LIMIT_EXCEEDED', message, {
+    details: { reason: 'body', limit: bytesMax },
+  });
+}
+
+/** Whether a value is nested deeper than `levels`; looks no deeper than that itself. */
+function isDeeperThan(value: JsonValue, levels: number): boolean {
+  if (typeof value !== 'object' || value === null || value instanceof Double) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const element = value[i]!;
+      if (typeof element === 'object' && isDeeperThan(element, levels - 1)) return true;
+    }
+    return false;
+  }
+  for (const key of Object.keys(value)) {
+    const member = value[key]!;
+    if (typeof member === 'object' && isDeeperThan(member, levels - 1)) return true;
+  }
+  return false;
+}

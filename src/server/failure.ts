@@ -1,0 +1,67 @@
+/**
+ * From an error to a status and a body: the only place where a `kind` or a `code` becomes a number.
+ *
+ *   details.reason 'type'   422  ChromaError            TESSERA_UNAUTHORIZED   401  ChromaError
+ *   invalid, limit          400  InvalidArgumentError   TESSERA_FORBIDDEN      403  ChromaError
+ *   TESSERA_ABORTED         400  ChromaError            unavailable, closed    503  ChromaError
+ *   not_found               404  NotFoundError          corrupt                500  InternalError
+ *   conflict                409  ChromaError            any other error        500  InternalError
+ *   body too large          413  ChromaError            unsupported            501  ChromaError
+ *   wrong content type      415  ChromaError
+ *
+ * The names are those that Chroma's Python client turns into classes; its JavaScript client goes by the
+ * status. `code` is ours: our own client rebuilds the error by it. What is not a `DatabaseError` is a fault
+ * of ours, whose text may hold anything: the answer says an id, and the log the rest.
+ */
+import { DatabaseError, type ErrorCode } from '../base/index.ts';
+import type { Answer } from './answer.ts';
+import { MediaTypeError } from './body.ts';
+
+/** Chroma's names of errors, as far as they are used here. */
+export type WireErrorName = 'ChromaError' | 'InvalidArgumentError' | 'NotFoundError' | 'InternalError';
+
+/** What every 422 begins with; our own client cuts it off again. */
+export const TYPE_FAULT_PREFIX = 'Failed to deserialize the JSON body into the target type: ';
+
+/**
+ * The answer to a request that failed. `incidentId` names an unexpected error, in the answer and in the log.
+ */
+export function answerFailure(error: unknown, incidentId: () => string): Answer {
+  if (error instanceof MediaTypeError) return failure(415, 'ChromaError', error.message);
+  if (!(error instanceof DatabaseError)) {
+    const message = `An unexpected error happened. The server's log tells more under the id ${incidentId()}.`;
+    return failure(500, 'InternalError', message);
+  }
+  const { code, message } = error;
+  const [status, name] = classify(error);
+  return failure(status, name, status === 422 ? TYPE_FAULT_PREFIX + message : message, code);
+}
+
+function classify(error: DatabaseError): [status: number, name: WireErrorName] {
+  const { code, kind, details } = error;
+  if (details['reason'] === 'type') return [422, 'ChromaError'];
+  if (code === 'TESSERA_ABORTED') return [400, 'ChromaError'];
+  switch (kind) {
+    case 'invalid':
+      return [400, 'InvalidArgumentError'];
+    case 'limit':
+      return details['reason'] === 'body' ? [413, 'ChromaError'] : [400, 'InvalidArgumentError'];
+    case 'not_found':
+      return [404, 'NotFoundError'];
+    case 'conflict':
+      return [409, 'ChromaError'];
+    case 'unsupported':
+      return [501, 'ChromaError'];
+    case 'unauthorized':
+      return [code === 'TESSERA_FORBIDDEN' ? 403 : 401, 'ChromaError'];
+    case 'unavailable':
+    case 'closed':
+      return [503, 'ChromaError'];
+    case 'corrupt':
+      return [500, 'InternalError'];
+  }
+}
+
+function failure(status: number, error: WireErrorName, message: string, code?: ErrorCode): Answer {
+  return { status, body: JSON.stringify({ error, message, code }) };
+}
