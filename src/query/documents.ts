@@ -45,7 +45,7 @@ export function documentSlots(
   const { store, indexes } = context;
   if (within.count() <= DIRECT_COUNT_MAX) {
     within.forEach((slot) => {
-      visit(slot, store.byRow(indexes.rowAt(slot))!.document);
+      visit(slot, store.liveRow(indexes.rowAt(slot)).document);
     });
     return found;
   }
@@ -65,7 +65,7 @@ export function documentSlots(
     context.onTextIndexMissed();
   }
   for (const record of store.scan()) {
-    const slot = indexes.slotOf(record.row);
+    const slot = indexes.liveSlotOf(record.row);
     if (within.has(slot)) visit(slot, record.document);
   }
   return found;

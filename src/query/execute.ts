@@ -28,7 +28,10 @@ export function executeGet(context: DocumentContext, state: StoreState, request:
   const { limit, offset, include } = request;
   if (!isRestricted(request)) return hydrate(context, state, context.store.scan(limit, offset), include);
   const end = limit === null ? undefined : offset + limit;
-  const rows = selectRows(context, state, request).slice(offset, end);
+  if (request.ids !== null && !hasFilter(request)) {
+    return hydrate(context, state, recordsOf(context, request.ids).slice(offset, end), include);
+  }
+  const rows = rowsAt(context, selectSlots(context, state, request)).slice(offset, end);
   return hydrate(context, state, recordsAt(context, rows), include);
 }
 
@@ -73,7 +76,10 @@ export function selectRowsToDelete(
   state: StoreState,
   request: DeleteRequest,
 ): number[] {
-  const rows = selectRows(context, state, request);
+  if (request.ids !== null && !hasFilter(request)) {
+    return recordsOf(context, request.ids).map(({ row }) => row);
+  }
+  const rows = rowsAt(context, selectSlots(context, state, request));
   return request.limit === null ? rows : rows.slice(0, request.limit);
 }
 
@@ -93,20 +99,13 @@ export function hasFilter({ where, whereDocument }: RecordSelection): boolean {
   return where !== null || whereDocument !== null;
 }
 
-/** Selected rows, ascending: without a filter straight from the ids, otherwise by bitmap. */
-function selectRows(context: DocumentContext, state: StoreState, selection: RecordSelection): number[] {
-  if (selection.ids !== null && !hasFilter(selection)) return rowsOf(context, selection.ids);
-  const slots = selectSlots(context, state, selection);
-  return Array.from(slots.toArray(), (slot) => context.indexes.rowAt(slot));
-}
-
 function selectSlots(context: DocumentContext, state: StoreState, selection: RecordSelection): Bitset {
   const { indexes } = context;
   indexes.follow(state);
   let allowed = indexes.live;
   if (selection.ids !== null) {
     allowed = new Bitset();
-    for (const row of rowsOf(context, selection.ids)) allowed.add(indexes.slotOf(row));
+    for (const { row } of recordsOf(context, selection.ids)) allowed.add(indexes.liveSlotOf(row));
   }
   for (const node of [selection.where, selection.whereDocument]) {
     if (node === null) continue;
@@ -120,18 +119,22 @@ function selectSlots(context: DocumentContext, state: StoreState, selection: Rec
   return allowed;
 }
 
-/** Rows of the ids that are stored, ascending, each once. */
-function rowsOf({ store }: DocumentContext, ids: readonly string[]): number[] {
-  const rows = new Set<number>();
-  for (const id of ids) {
-    const row = store.rowOf(id);
-    if (row !== undefined) rows.add(row);
+/** The records of the ids that are stored, in insertion order, each once. */
+function recordsOf({ store }: DocumentContext, ids: readonly string[]): StoredRecord[] {
+  const records: StoredRecord[] = [];
+  for (const id of new Set(ids)) {
+    const record = store.byId(id);
+    if (record !== undefined) records.push(record);
   }
-  return [...rows].sort((a, b) => a - b);
+  return records.sort((a, b) => a.row - b.row);
+}
+
+function rowsAt({ indexes }: DocumentContext, slots: Bitset): number[] {
+  return Array.from(slots.toArray(), (slot) => indexes.rowAt(slot));
 }
 
 function* recordsAt({ store }: DocumentContext, rows: Iterable<number>): Iterable<StoredRecord> {
-  for (const row of rows) yield store.byRow(row)!;
+  for (const row of rows) yield store.liveRow(row);
 }
 
 function withDistances(

@@ -14,7 +14,7 @@
  */
 
 import type { Space } from '../api/index.ts';
-import { assert, Bitset } from '../base/index.ts';
+import { Bitset } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
 import { FlatIndex } from '../vectors/index.ts';
@@ -112,6 +112,13 @@ export class CollectionIndexes {
     return -1;
   }
 
+  /** The slot of a row that is live. Errors: `TESSERA_CORRUPT` where it has none. */
+  liveSlotOf(row: number): number {
+    const slot = this.slotOf(row);
+    if (slot === -1) throw this.#store.corrupt(`row ${row} is found in one place and missing in another`);
+    return slot;
+  }
+
   /**
    * Makes the columns of these keys available, and of the `others` too while that costs little. One pass over
    * the records for all that are missing.
@@ -124,7 +131,7 @@ export class CollectionIndexes {
     this.#columns.addKeys([...missing]);
     try {
       for (const record of this.#store.scan()) {
-        if (record.metadata !== null) this.#columns.set(this.slotOf(record.row), record.metadata);
+        if (record.metadata !== null) this.#columns.set(this.liveSlotOf(record.row), record.metadata);
       }
     } catch (error) {
       // A column that was loaded by half would answer wrongly from now on.
@@ -140,7 +147,7 @@ export class CollectionIndexes {
       const { rows, vectorChecksums } = this.#store.rows();
       const load = this.#store.vectors(dimension);
       load.scan(rows, vectorChecksums, (index, embedding) =>
-        vectors.set(this.slotOf(rows[index]!), embedding),
+        vectors.set(this.liveSlotOf(rows[index]!), embedding),
       );
       this.#vectors = vectors;
     }
@@ -153,7 +160,7 @@ export class CollectionIndexes {
       this.#documents = [];
       try {
         for (const record of this.#store.scan()) {
-          this.#setDocument(this.slotOf(record.row), record.document);
+          this.#setDocument(this.liveSlotOf(record.row), record.document);
           if (this.#documents === null) break;
         }
       } catch (error) {
@@ -185,7 +192,10 @@ export class CollectionIndexes {
 
   #loadRows(state: StoreState): void {
     this.#rows = this.#store.rows().rows;
-    assert(this.#rows.length === state.recordCount, 'The state counts other records than there are.');
+    if (this.#rows.length !== state.recordCount) {
+      this.drop();
+      throw this.#store.corrupt('it holds other records than its state counts');
+    }
     this.#live = Bitset.full(this.#rows.length);
     this.#deadCount = 0;
   }

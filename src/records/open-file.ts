@@ -37,7 +37,7 @@ export function openFile(options: OpenFileOptions): SqlDatabase {
   const { path, readOnly, busyTimeoutMs } = options;
   const database = openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
   try {
-    if (readOnly) checkVersion(database, options.migrations.length);
+    if (readOnly) checkVersion(database, options.migrations);
     else prepareForWriting(database, options);
     return database;
   } catch (error) {
@@ -47,7 +47,7 @@ export function openFile(options: OpenFileOptions): SqlDatabase {
 }
 
 function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): void {
-  const version = checkVersion(database, options.migrations.length);
+  const version = checkVersion(database, options.migrations);
   if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
   if (options.path !== null) switchToWal(database);
   database.exec(`
@@ -60,8 +60,9 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
   if (version < options.migrations.length) migrate(database, options.migrations);
 }
 
-/** Reads the version; 0 for a file without tables. */
-function checkVersion(database: SqlDatabase, versionMax: number): number {
+/** Reads the version and checks that the tables are those of it; 0 for a file without tables. */
+function checkVersion(database: SqlDatabase, migrations: readonly string[]): number {
+  const versionMax = migrations.length;
   const version = Number(database.pragma('user_version'));
   const applicationId = Number(database.pragma('application_id'));
   const [tableCount] = database.prepare('SELECT count(*) FROM sqlite_schema').get()!;
@@ -75,7 +76,32 @@ function checkVersion(database: SqlDatabase, versionMax: number): number {
     const message = `${database.path} has format version ${version}, this release reads up to ${versionMax}. Use a newer release of tesseradb.`;
     throw new DatabaseError('TESSERA_NEWER_FORMAT', message, { details });
   }
+  checkTables(database, migrations.slice(0, version));
   return version;
+}
+
+/** Texts of the tables that a list of migrations makes, by name; asked of SQLite once for each list. */
+const expectedTables = new Map<string, ReadonlyMap<string, string>>();
+
+const TABLES_SQL = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
+
+/** Compares the tables with what the migrations make: a damaged definition would surface as a fault of ours. */
+function checkTables(database: SqlDatabase, migrations: readonly string[]): void {
+  const sql = migrations.join(';\n');
+  let expected = expectedTables.get(sql);
+  if (expected === undefined) {
+    const model = openSqlDatabase({ path: ':memory:', readOnly: false, busyTimeoutMs: 1 });
+    model.exec(sql);
+    expected = new Map(model.prepare(TABLES_SQL).all() as [string, string][]);
+    model.close();
+    expectedTables.set(sql, expected);
+  }
+  const found = new Map(database.prepare(TABLES_SQL).all() as [string, string][]);
+  for (const [name, text] of expected) {
+    if (found.get(name) === text) continue;
+    const message = `${database.path} is damaged: its table ${name} is missing or changed. Restore it from a copy.`;
+    throw new DatabaseError('TESSERA_CORRUPT', message, { details: { path: database.path, table: name } });
+  }
 }
 
 /**
@@ -103,7 +129,7 @@ function switchToWal(database: SqlDatabase): void {
 
 function migrate(database: SqlDatabase, migrations: readonly string[]): void {
   database.write(() => {
-    const version = checkVersion(database, migrations.length);
+    const version = checkVersion(database, migrations);
     for (let next = version; next < migrations.length; next++) database.exec(migrations[next]!);
     if (version === migrations.length) return;
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length};`);

@@ -78,14 +78,14 @@ describe('writes', () => {
     const store = open();
     add(store, { id: 'a', embedding: [1] }, { id: 'b', embedding: [2] });
     write(store, (writer) => writer.update(batchOf({ id: 'a', document: 'x' })));
-    write(store, (writer) => writer.delete([store.rowOf('b')!]));
+    write(store, (writer) => writer.delete([store.byId('b')!.row]));
     expect(store.changesSince(0)).toEqual([
       [3, 1],
       [4, 2],
     ]);
     expect(store.changesSince(3)).toEqual([[4, 2]]);
     add(store, { id: 'b', embedding: [5] });
-    expect(store.rowOf('b')).toBe(3);
+    expect(store.byId('b')!.row).toBe(3);
     expect(ids(store)).toEqual(['a', 'b']);
   });
 
@@ -147,7 +147,7 @@ describe('embeddings', () => {
         write(store, (writer) => writer.upsert(batchOf(...records)));
         for (const { id, embedding } of records) expected.set(id, embedding);
         const victim = `r${Math.floor(next() * 40)}`;
-        const row = store.rowOf(victim);
+        const row = store.byId(victim)?.row;
         if (row !== undefined) write(store, (writer) => writer.delete([row]));
         expected.delete(victim);
       }

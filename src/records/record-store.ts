@@ -8,7 +8,7 @@ import { DatabaseError } from '../base/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
-import { decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
+import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
 import { readState, type StoreState, writeState } from './state.ts';
 import { VectorTable } from './vector-table.ts';
@@ -82,18 +82,23 @@ export class RecordStore {
     });
   }
 
+  /** The record of an id. Errors: `TESSERA_CORRUPT`, also where the index of ids leads to another record. */
   byId(id: string): StoredRecord | undefined {
     const columns = this.database.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE id = ?`).get(id);
-    return columns && decodeRecord(columns);
+    return columns && decodeRecord(columns, id);
   }
 
+  /** The record of a row, or `undefined` where it was deleted. */
   byRow(row: number): StoredRecord | undefined {
     const columns = this.database.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE row = ?`).get(row);
     return columns && decodeRecord(columns);
   }
 
-  rowOf(id: string): number | undefined {
-    return this.database.prepare('SELECT row FROM records WHERE id = ?').get(id)?.[0] as number | undefined;
+  /** The record of a row that is live. Errors: `TESSERA_CORRUPT` where it is not to be found. */
+  liveRow(row: number): StoredRecord {
+    const record = this.byRow(row);
+    if (record === undefined) throw corruptRecord(row, null, 'its row is missing');
+    return record;
   }
 
   /** All records in insertion order, from an offset; at most `limit`. */
@@ -128,6 +133,13 @@ export class RecordStore {
   /** The embeddings of a collection of this dimension, for use within one transaction. */
   vectors(dimension: number): VectorTable {
     return new VectorTable(this.database, dimension);
+  }
+
+  /** The error for a file that contradicts itself. */
+  corrupt(what: string): DatabaseError {
+    const { path } = this.database;
+    const message = `${path} is damaged: ${what}. Restore the collection from a copy.`;
+    return new DatabaseError('TESSERA_CORRUPT', message, { details: { path } });
   }
 
   #liveState(): StoreState {

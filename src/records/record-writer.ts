@@ -10,7 +10,14 @@
 import type { EmbeddingBatch, RecordBatch } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import type { SqlDatabase, SqlStatement } from '../sqlite/index.ts';
-import { decodeRecord, mergeMetadata, RECORD_COLUMNS, recordChecksum, type StoredRecord } from './record.ts';
+import {
+  corruptRecord,
+  decodeRecord,
+  mergeMetadata,
+  RECORD_COLUMNS,
+  recordChecksum,
+  type StoredRecord,
+} from './record.ts';
 import { type StoreState, writeState } from './state.ts';
 import { VectorTable } from './vector-table.ts';
 
@@ -59,7 +66,7 @@ export class RecordWriter {
     for (let index = 0; index < batch.ids.length; index++) {
       const columns = this.#byId.get(batch.ids[index]!);
       if (columns === undefined) this.#insertRecord(batch, index);
-      else this.#updateRecord(decodeRecord(columns), batch, index);
+      else this.#updateRecord(decodeRecord(columns, batch.ids[index]!), batch, index);
     }
   }
 
@@ -68,7 +75,8 @@ export class RecordWriter {
     this.#fixDimension(batch.embeddings);
     for (let index = 0; index < batch.ids.length; index++) {
       const columns = this.#byId.get(batch.ids[index]!);
-      if (columns !== undefined) this.#updateRecord(decodeRecord(columns), batch, index);
+      if (columns === undefined) continue;
+      this.#updateRecord(decodeRecord(columns, batch.ids[index]!), batch, index);
     }
   }
 
@@ -77,7 +85,8 @@ export class RecordWriter {
     const sequenceOf = this.#database.prepare('SELECT sequence FROM records WHERE row = ?');
     const remove = this.#database.prepare('DELETE FROM records WHERE row = ?');
     for (const row of rows) {
-      const [sequence] = sequenceOf.get(row)!;
+      const [sequence] = sequenceOf.get(row) ?? [];
+      if (sequence === undefined) throw corruptRecord(row, null, 'its row is missing');
       this.#change(row, sequence as number);
       remove.run(row);
       this.#vectors!.remove(row);

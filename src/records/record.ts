@@ -33,8 +33,11 @@ export function recordChecksum(record: StoredRecord): number {
   );
 }
 
-/** Reads a row of `RECORD_COLUMNS` and verifies it. Errors: `TESSERA_CORRUPT`, naming the record. */
-export function decodeRecord(columns: SqlRow): StoredRecord {
+/**
+ * Reads a row of `RECORD_COLUMNS` and verifies it, also that it has the id that it was looked up by. Errors:
+ * `TESSERA_CORRUPT`, naming the record.
+ */
+export function decodeRecord(columns: SqlRow, id?: string): StoredRecord {
   const record: StoredRecord = {
     row: columns[0] as number,
     id: columns[1] as string,
@@ -44,8 +47,16 @@ export function decodeRecord(columns: SqlRow): StoredRecord {
     metadata: columns[5] as string | null,
     vectorChecksum: columns[6] as number,
   };
+  // A flipped bit can turn a text into a blob of the same bytes.
+  const texts = [record.document, record.uri, record.metadata];
+  if (typeof record.id !== 'string' || texts.some((text) => text !== null && typeof text !== 'string')) {
+    throw corruptRecord(record.row, null, 'a text is stored as something else');
+  }
   if (recordChecksum(record) !== columns[7])
     throw corruptRecord(record.row, record.id, 'its checksum does not agree');
+  if (id !== undefined && record.id !== id) {
+    throw corruptRecord(record.row, record.id, `the index of ids finds it under ${JSON.stringify(id)}`);
+  }
   return record;
 }
 
