@@ -85,7 +85,9 @@ const expectedTables = new Map<string, ReadonlyMap<string, string>>();
 
 const TABLES_SQL = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
 
-/** Compares the tables with what the migrations make: a damaged definition would surface as a fault of ours. */
+/**
+ * Compares the tables with what the migrations make: a damaged definition would surface as a fault of ours.
+ */
 function checkTables(database: SqlDatabase, migrations: readonly string[]): void {
   const sql = migrations.join(';\n');
   let expected = expectedTables.get(sql);

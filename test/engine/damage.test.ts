@@ -1,10 +1,11 @@
 /**
- * Flipped bits: whatever bit of a collection's file turns over, what is read is right or an error, never wrong.
+ * Flipped bits: whatever bit of a collection's file turns over, what is read is right or an error, never
+ * wrong.
  *
  * The file is closed, one bit is flipped, everything is read again in each of the ways a client reads: all
  * records with their columns and embeddings, the nearest of some, a filter, each record by its id. A damaged
- * index of ids may fail to find a record (SQLite's indexes have no checksum), but never gives another one. Run with another seed by changing
- * `SEED`; a failing flip names its offset and bit.
+ * index of ids may fail to find a record (SQLite's indexes have no checksum), but never gives another one.
+ * Run with another seed by changing `SEED`; a failing flip names its offset and bit.
  */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
