@@ -18,6 +18,33 @@ export interface KernelCalls {
   scanRun(rows: number, count: number, width: number, query: number, out: number): void;
   /** The same for the `count` rows whose slots (u32) stand at `slots`. */
   scanList(rows: number, slots: number, count: number, width: number, query: number, out: number): void;
+  /** Rotates `width` floats at `vector` in place after multiplying them by `scale`. */
+  rotate(vector: number, factors: number, width: number, span: number, rounds: number, scale: number): void;
+  /** Writes the bits of `vector − centre` as entry `lane` of `block`, and four sums (f32) to `out`. */
+  encodeEntry(vector: number, centre: number, width: number, block: number, lane: number, out: number): void;
+  /** Copies one entry over another. */
+  moveEntry(from: number, fromLane: number, to: number, toLane: number, width: number): void;
+  /** Makes the table of a query for `sumBlock`; writes its step and offset (f32) to `out`. */
+  makeTable(query: number, width: number, levels: number, table: number, out: number): void;
+  /** Adds up the table for the 32 codes (`bytes` in all) of a block: u16 × 32 to `out`. */
+  sumBlock(codes: number, table: number, bytes: number, out: number): void;
+  /** Searches the cells as the request at `request` says; `sums` is scratch of 80 bytes. */
+  searchCells(request: number, sums: number): void;
+  /** Which of `count` cells, all or those listed (u32), has the centre nearest to the codes of a vector. */
+  nearestCell(
+    codes: number,
+    facts: number,
+    list: number,
+    count: number,
+    width: number,
+    query: number,
+    queryScale: number,
+    dots: number,
+  ): number;
+  /** Dots (f32) of `count` consecutive rows of `width` floats with `direction`. */
+  project(rows: number, count: number, width: number, direction: number, out: number): void;
+  /** target += scale · row, over `width` floats. */
+  addScaled(target: number, row: number, width: number, scale: number): void;
   /** Σ left·right over `width` floats, in float64. */
   dot(left: number, right: number, width: number): number;
   /** Σ (left − right)² over `width` floats, in float64. */

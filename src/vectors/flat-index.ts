@@ -61,6 +61,10 @@ export interface NearestSlots {
   readonly reranked: number;
 }
 
+function nothing(): NearestSlots {
+  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0 };
+}
+
 /** The vectors of a collection by slot, searched exactly. */
 export class FlatIndex {
   readonly #space: Space;
@@ -127,8 +131,7 @@ export class FlatIndex {
       'A query with a component that is not finite came as far as the index.',
     );
     const resultCount = Math.min(k, allowedCount);
-    if (resultCount === 0)
-      return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0 };
+    if (resultCount === 0) return nothing();
     const nearest = new NearestHeap(resultCount);
     let scanned = 0;
     let reranked: number;
@@ -141,6 +144,67 @@ export class FlatIndex {
     assert(nearest.isFull, `${allowedCount} slots were said to be allowed, fewer were found.`);
     const { slots, keys } = nearest.drain();
     return { slots, distances: Float32Array.from(keys), scanned, reranked };
+  }
+
+  /** Length of the vector of a slot that was set, in float64. */
+  normOf(slot: number): number {
+    return this.#norms[slot]!;
+  }
+
+  /**
+   * The `k` nearest of the first `count` of `candidates`, slots that were set and are all different. Exact
+   * among them.
+   */
+  rank(query: Float32Array, k: number, candidates: Uint32Array, count: number): NearestSlots {
+    this.#checkVector(query);
+    if (k === 0 || count === 0) return nothing();
+    const queryNorm = Math.sqrt(dot(query, query));
+    const nearest = new NearestHeap(Math.min(k, count));
+    const codes = this.#codes;
+    let reranked = count;
+    if (codes === undefined || k >= count) {
+      codes?.loadQuery(query);
+      for (let i = 0; i < count; i++) {
+        const slot = candidates[i]!;
+        nearest.push(this.#distance(slot, query, queryNorm), slot);
+      }
+    } else {
+      const shortlist = this.#startShortlist(codes, query, queryNorm, nearest.capacity);
+      for (let first = 0; first < count; first += BATCH) {
+        const batch = Math.min(BATCH, count - first);
+        codes.list.set(candidates.subarray(first, first + batch));
+        codes.scanList(batch);
+        shortlist.addList(codes.dots, codes.list, batch);
+      }
+      reranked = this.#rankShortlist(shortlist, query, queryNorm, nearest);
+    }
+    const { slots, keys } = nearest.drain();
+    return { slots, distances: Float32Array.from(keys), scanned: count, reranked };
+  }
+
+  /**
+   * The `k` nearest of the slots of `allowed` from `first` to before `end`: a part of a search, for a caller
+   * that does the whole in slices.
+   */
+  searchRange(query: Float32Array, k: number, allowed: Bitset, first: number, end: number): NearestSlots {
+    this.#checkVector(query);
+    const codes = this.#codes;
+    const queryNorm = Math.sqrt(dot(query, query));
+    const nearest = new NearestHeap(k);
+    let reranked = 0;
+    if (codes === undefined) {
+      for (let slot = first; slot < end; slot++) {
+        if (!allowed.has(slot)) continue;
+        nearest.push(this.#distance(slot, query, queryNorm), slot);
+        reranked++;
+      }
+    } else {
+      const shortlist = this.#startShortlist(codes, query, queryNorm, k);
+      this.#scanRuns(codes, allowed, shortlist, first, end);
+      reranked = this.#rankShortlist(shortlist, query, queryNorm, nearest);
+    }
+    const { slots, keys } = nearest.drain();
+    return { slots, distances: Float32Array.from(keys), scanned: end - first, reranked };
   }
 
   /** Without codes: the exact distance of every allowed slot. Returns how many. */
@@ -165,13 +229,21 @@ export class FlatIndex {
     allowedCount: number,
     nearest: NearestHeap,
   ): number {
+    const shortlist = this.#startShortlist(codes, query, queryNorm, nearest.capacity);
+    if (allowedCount >= this.#slotCount * this.#tuning.runShareMin) {
+      this.#scanRuns(codes, allowed, shortlist, 0, this.#slotCount);
+    } else this.#scanListed(codes, allowed, shortlist);
+    return this.#rankShortlist(shortlist, query, queryNorm, nearest);
+  }
+
+  #startShortlist(codes: CodeTable, query: Float32Array, queryNorm: number, k: number): Shortlist {
     const { scale, residual } = codes.loadQuery(query);
     const coefficients = boundCoefficients(this.#space, { norm: queryNorm, scale, residual });
-    const rows = { factors: codes.factors, norms: this.#norms };
-    const shortlist = new Shortlist(nearest.capacity, coefficients, rows);
-    if (allowedCount >= this.#slotCount * this.#tuning.runShareMin) this.#scanRuns(codes, allowed, shortlist);
-    else this.#scanListed(codes, allowed, shortlist);
+    return new Shortlist(k, coefficients, { factors: codes.factors, norms: this.#norms });
+  }
 
+  /** Exact distances in the order of the lower bounds, as far as needed. Returns how many. */
+  #rankShortlist(shortlist: Shortlist, query: Float32Array, queryNorm: number, nearest: NearestHeap): number {
     const { slots, lowerBounds } = shortlist.candidates();
     let reranked = 0;
     for (let i = 0; i < slots.length; i++) {
@@ -185,9 +257,9 @@ export class FlatIndex {
     return reranked;
   }
 
-  #scanRuns(codes: CodeTable, allowed: Bitset, shortlist: Shortlist): void {
-    for (let first = 0; first < this.#slotCount; first += BATCH) {
-      const count = Math.min(BATCH, this.#slotCount - first);
+  #scanRuns(codes: CodeTable, allowed: Bitset, shortlist: Shortlist, from: number, end: number): void {
+    for (let first = from; first < end; first += BATCH) {
+      const count = Math.min(BATCH, end - first);
       codes.scanRun(first, count);
       shortlist.addRun(codes.dots, first, count, allowed);
     }

@@ -1,0 +1,82 @@
+/**
+ * A cell as bytes, to be kept beside the records and read back without encoding its entries anew.
+ *
+ *   offset          size     field
+ *   0               4        version, now 1
+ *   4               4        CRC-32 of all bytes from offset 8 on
+ *   8               4        width: the dimension rounded up to a multiple of 32
+ *   12              4        count of entries
+ *   16              8        f64, sum of the squared residuals of the entries
+ *   24              4·width  f32, the centre, moved by the mean and rotated
+ *   …               8·count  f64, the entries' row numbers
+ *   …               4·count  f32, base of each entry
+ *   …               4·count  f32, slope of each entry
+ *   …               4·width  for every 32 entries, their codes as in kernel/assembly/entries.ts
+ *
+ * Numbers are little-endian. Entries are named by row numbers, which never change, and not by slots, which
+ * are given anew whenever a collection is loaded. The codes mean something only together with the seed of
+ * the rotation and the mean of the index, which the caller keeps once for all cells.
+ */
+import { checksum } from '../io/index.ts';
+import type { CellEntries } from './cell-table.ts';
+
+const VERSION = 1;
+const HEADER_BYTES = 24;
+
+/** A cell that has changed: its number and its bytes, none if the cell is no more. */
+export interface CellBytes {
+  readonly cell: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** A cell as `encodeCell` takes and `decodeCell` gives it. */
+export interface StoredCell extends CellEntries {
+  readonly rows: Float64Array;
+}
+
+/** The cell as bytes. O(bytes). */
+export function encodeCell(cell: StoredCell): Uint8Array {
+  const count = cell.rows.length;
+  const width = cell.centre.length;
+  const bytes = new Uint8Array(sizeOf(width, count));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, VERSION, true);
+  view.setUint32(8, width, true);
+  view.setUint32(12, count, true);
+  view.setFloat64(16, cell.spread, true);
+  let at = HEADER_BYTES;
+  for (const part of [cell.centre, cell.rows, cell.base, cell.slope, cell.codes]) {
+    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
+    at += part.byteLength;
+  }
+  view.setUint32(4, checksum(bytes.subarray(8)), true);
+  return bytes;
+}
+
+/** The cell that was encoded, or `undefined` if the bytes are damaged, of another width or version. */
+export function decodeCell(bytes: Uint8Array, width: number): StoredCell | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(0, true) !== VERSION || view.getUint32(8, true) !== width) return undefined;
+  const count = view.getUint32(12, true);
+  if (bytes.length !== sizeOf(width, count)) return undefined;
+  if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
+  let at = HEADER_BYTES;
+  // Copied part by part, since the bytes need not lie where numbers may be read from.
+  const take = (size: number): ArrayBuffer => {
+    at += size;
+    return bytes.slice(at - size, at).buffer;
+  };
+  return {
+    spread: view.getFloat64(16, true),
+    centre: new Float32Array(take(4 * width)),
+    rows: new Float64Array(take(8 * count)),
+    base: new Float32Array(take(4 * count)),
+    slope: new Float32Array(take(4 * count)),
+    codes: new Uint8Array(take(4 * width * Math.ceil(count / 32))),
+  };
+}
+
+function sizeOf(width: number, count: number): number {
+  return HEADER_BYTES + 4 * width + 16 * count + 4 * width * Math.ceil(count / 32);
+}

@@ -1,0 +1,166 @@
+/**
+ * Where every slot is: in one cell, waiting for one, or apart for good.
+ *
+ * The three are one partition of the live slots, and each slot knows its place in its part. That is the
+ * invariant that keeps rows reachable: whatever moves an entry goes through here, and a slot leaves one
+ * part in the same call in which it enters another.
+ */
+import { assert, type Bitset } from '../base/index.ts';
+import type { CellTable } from './cell-table.ts';
+import { SlotList } from './slot-list.ts';
+
+const ABSENT = -1;
+const WAITING = -2;
+const APART = -3;
+
+/** See the top of this file. */
+export class CellMembers {
+  /** Slots that no cell has yet. */
+  readonly waiting: SlotList = new SlotList();
+  /** Slots whose vectors the codes cannot express; searched exactly for ever. */
+  readonly apart: SlotList = new SlotList();
+  #cells = new Int32Array(0);
+  #places = new Uint32Array(0);
+  #liveCount = 0;
+
+  get liveCount(): number {
+    return this.#liveCount;
+  }
+
+  get bytes(): number {
+    return this.#cells.byteLength + this.#places.byteLength + this.waiting.bytes + this.apart.bytes;
+  }
+
+  /** One more than the largest slot there is room for. */
+  get capacity(): number {
+    return this.#cells.length;
+  }
+
+  has(slot: number): boolean {
+    return slot < this.#cells.length && this.#cells[slot] !== ABSENT;
+  }
+
+  /** The cell of a slot, −1 if it is in none. */
+  cellOf(slot: number): number {
+    return Math.max(ABSENT, this.#cells[slot] ?? ABSENT);
+  }
+
+  /** Takes in a slot that is nowhere. */
+  add(slot: number, isApart: boolean): void {
+    this.#reserve(slot + 1);
+    assert(this.#cells[slot] === ABSENT, 'A slot was added to the index twice.');
+    this.#liveCount++;
+    this.#cells[slot] = isApart ? APART : WAITING;
+    this.#places[slot] = (isApart ? this.apart : this.waiting).push(slot);
+  }
+
+  /** Lets a slot go from wherever it is. */
+  remove(slot: number, table: CellTable | undefined): void {
+    assert(this.has(slot), `Slot ${slot} is not in the index.`);
+    this.#leave(slot, table);
+    this.#cells[slot] = ABSENT;
+    this.#liveCount--;
+  }
+
+  /**
+   * Moves a slot into a cell; the table's loaded row is its vector and `own` as in `CellTable.add`. Errors:
+   * `TESSERA_LIMIT_EXCEEDED`, with the slot where it was.
+   */
+  moveTo(slot: number, cell: number, table: CellTable, own: number): void {
+    const entry = table.add(cell, slot, own);
+    this.#leave(slot, table);
+    this.#cells[slot] = cell;
+    this.#places[slot] = entry;
+  }
+
+  /** Notes that a waiting slot is an entry of a cell already. */
+  adopt(slot: number, cell: number, entry: number): void {
+    assert(this.#cells[slot] === WAITING, 'An entry of a cell was adopted whose slot does not wait.');
+    this.#leave(slot, undefined);
+    this.#cells[slot] = cell;
+    this.#places[slot] = entry;
+  }
+
+  /** Takes an entry out of a cell that no slot knows of. */
+  drop(cell: number, entry: number, table: CellTable): void {
+    const isLast = entry === table.lastEntryOf(cell);
+    const moved = table.remove(cell, entry);
+    if (!isLast) this.#places[moved] = entry;
+  }
+
+  /** Whether a slot waits for a cell. */
+  isWaiting(slot: number): boolean {
+    return this.#cells[slot] === WAITING;
+  }
+
+  /** Takes a slot out of every place that has it, for when its own account of that is wrong. */
+  expel(slot: number, table: CellTable | undefined): void {
+    this.#reserve(slot + 1);
+    if (this.#cells[slot] !== ABSENT) this.#liveCount--;
+    this.#cells[slot] = ABSENT;
+    for (let cell = 0; cell < (table?.cellCount ?? 0); cell++) {
+      const entries: number[] = [];
+      const at = table!.slotsOf(cell, entries).indexOf(slot);
+      if (at !== -1) this.drop(cell, entries[at]!, table!);
+    }
+    for (const list of [this.waiting, this.apart]) {
+      for (let i = 0; i < list.count; i++) {
+        if (list.at(i) === slot) this.#places[list.removeAt(i)] = i;
+      }
+    }
+  }
+
+  /** Calls `visit` for the slots outside cells. */
+  forEachOutside(visit: (slot: number) => void): void {
+    for (let i = 0; i < this.waiting.count; i++) visit(this.waiting.at(i));
+    for (let i = 0; i < this.apart.count; i++) visit(this.apart.at(i));
+  }
+
+  /** Slots of `live` that are not in exactly one place, or that their place does not know. */
+  faults(live: Bitset, table: CellTable | undefined): number[] {
+    const seen = new Map<number, number>();
+    const note = (slot: number, cell: number, place: number): void => {
+      const agrees = this.#cells[slot] === cell && this.#places[slot] === place;
+      seen.set(slot, agrees && !seen.has(slot) ? 1 : 2);
+    };
+    for (let cell = 0; cell < (table?.cellCount ?? 0); cell++) {
+      const entries: number[] = [];
+      table!.slotsOf(cell, entries).forEach((slot, i) => {
+        note(slot, cell, entries[i]!);
+      });
+    }
+    for (let i = 0; i < this.waiting.count; i++) note(this.waiting.at(i), WAITING, i);
+    for (let i = 0; i < this.apart.count; i++) note(this.apart.at(i), APART, i);
+    const faults: number[] = [];
+    live.forEach((slot) => {
+      if (seen.get(slot) !== 1) faults.push(slot);
+      seen.delete(slot);
+    });
+    for (const slot of seen.keys()) faults.push(slot);
+    return faults;
+  }
+
+  /** Takes a slot out of its part without saying where it is now. */
+  #leave(slot: number, table: CellTable | undefined): void {
+    const cell = this.#cells[slot]!;
+    const place = this.#places[slot]!;
+    if (cell >= 0) {
+      this.#places[table!.remove(cell, place)] = place;
+      return;
+    }
+    const list = cell === WAITING ? this.waiting : this.apart;
+    this.#places[list.removeAt(place)] = place;
+  }
+
+  #reserve(count: number): void {
+    const had = this.#cells.length;
+    if (count <= had) return;
+    const capacity = Math.max(count, 64, Math.ceil(had * 1.5));
+    const cells = new Int32Array(capacity).fill(ABSENT, had);
+    cells.set(this.#cells);
+    this.#cells = cells;
+    const places = new Uint32Array(capacity);
+    places.set(this.#places);
+    this.#places = places;
+  }
+}

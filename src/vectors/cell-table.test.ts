@@ -1,0 +1,203 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { FAMILIES, FAMILY_NAMES } from '../../test/support/hard-vectors.ts';
+import { Bitset, seededNumbers } from '../base/index.ts';
+import { CANDIDATES_MAX } from './cell-layout.ts';
+import { CellTable } from './cell-table.ts';
+import { makeRotation } from './rotation.ts';
+
+/** Families whose lengths the codes can express. */
+const FAMILIES_THAT_FIT = FAMILY_NAMES.filter((name) => name !== 'huge' && name !== 'denormal');
+const EVERYTHING = 1e30;
+
+interface Scene {
+  readonly table: CellTable;
+  readonly rows: readonly Float32Array[];
+  readonly cellOf: readonly number[];
+  readonly query: Float32Array;
+}
+
+/**
+ * A table whose cells have random rows as centres and the rows nearest to them, or simply any, as entries.
+ */
+function makeScene(seed: number, family: (typeof FAMILY_NAMES)[number], dimension: number): Scene {
+  const chance = seededNumbers(seed);
+  const draw = FAMILIES[family](dimension, chance);
+  const table = new CellTable(dimension, makeRotation(dimension, chance), true);
+  const rows = Array.from({ length: 150 }, draw);
+  for (const row of rows.slice(0, 5)) {
+    table.row.set(row);
+    table.loadRow(1);
+    table.createCell(table.rotatedRow.slice());
+  }
+  const cellOf = rows.map((row, slot) => {
+    table.row.set(row);
+    table.loadRow(1);
+    const cell = slot % 3 === 0 ? Math.floor(chance() * 5) : table.nearestCell();
+    table.add(cell, slot, -squared(table.rotatedRow) / 2);
+    return cell;
+  });
+  return { table, rows, cellOf, query: draw() };
+}
+
+const squared = (vector: Float32Array): number => vector.reduce((sum, x) => sum + x * x, 0);
+
+function search(
+  { table, query }: Scene,
+  request: { k: number; slack: number; doubt: number; mask?: Uint32Array },
+): { slots: number[]; visited: number; scanned: number } {
+  table.query.set(query);
+  const found = table.search({ mask: undefined, ...request }, 1);
+  return { ...found, slots: [...found.slots.subarray(0, found.count)] };
+}
+
+/** The estimates by their formula: the sums of the table replaced by products of signs and query. */
+function estimate({ table, query }: Scene): Map<number, number> {
+  table.row.set(query);
+  table.loadRow(1);
+  const rotated = Float64Array.from(table.rotatedRow);
+  const estimates = new Map<number, number>();
+  for (let cell = 0; cell < table.cellCount; cell++) {
+    const { centre, slots, base, slope, codes } = table.entriesOf(cell);
+    const common = centre.reduce((sum, x, d) => sum + x * rotated[d]!, 0);
+    slots.forEach((slot, i) => {
+      const block = Math.floor(i / 32) * 4 * table.width;
+      const product = rotated.reduce((sum, x, d) => {
+        const byte = codes[block + (d >> 2) * 16 + (i % 16)]!;
+        return sum + ((byte >> ((i % 32 >= 16 ? 4 : 0) + (d & 3))) & 1 ? x : -x);
+      }, 0);
+      estimates.set(slot, common + base[i]! + slope[i]! * product);
+    });
+  }
+  return estimates;
+}
+
+const scenes = fc
+  .tuple(fc.nat(), fc.constantFrom(...FAMILIES_THAT_FIT), fc.constantFrom(1, 3, 31, 32, 33, 100, 512))
+  .map(([seed, family, dimension]) => makeScene(seed, family, dimension));
+
+test('with slack for everything every entry is looked at, and none is a candidate twice', () => {
+  fc.assert(
+    fc.property(scenes, (scene) => {
+      const { slots, visited, scanned } = search(scene, { k: 3, slack: EVERYTHING, doubt: EVERYTHING });
+      expect(new Set(slots).size).toBe(slots.length);
+      expect(slots.length).toBeGreaterThanOrEqual(3);
+      expect(scanned).toBe(150);
+      expect(visited).toBe(new Set(scene.cellOf).size);
+    }),
+  );
+});
+
+test('without doubt the candidates are the best by the formula of the estimate', () => {
+  fc.assert(
+    fc.property(scenes, fc.integer({ min: 1, max: 20 }), (scene, k) => {
+      const estimates = estimate(scene);
+      const { slots } = search(scene, { k, slack: EVERYTHING, doubt: 0 });
+      const ordered = [...estimates.values()].sort((a, b) => b - a);
+      scene.table.row.set(scene.query);
+      scene.table.loadRow(1);
+      // What the rounding of the table and of float32 may do to an estimate.
+      const sizes = scene.rows.map((row) => Math.sqrt(squared(row)));
+      const norm = Math.sqrt(squared(scene.table.rotatedRow)) + Math.max(...sizes);
+      const margin = 0.12 * norm * norm + 1e-30;
+      expect(slots.length).toBeGreaterThanOrEqual(k);
+      for (const slot of slots) expect(estimates.get(slot)).toBeGreaterThanOrEqual(ordered[k - 1]! - margin);
+    }),
+  );
+});
+
+test('a mask admits its slots and no others, and cells are visited until k of them are found', () => {
+  fc.assert(
+    fc.property(scenes, fc.uniqueArray(fc.nat(149), { minLength: 1, maxLength: 40 }), (scene, members) => {
+      const mask = new Bitset();
+      for (const slot of members) mask.add(slot);
+      scene.table.reserveMask(150);
+      const all = search(scene, { k: members.length, slack: 0, doubt: 0, mask: mask.words });
+      expect(all.slots.sort((a, b) => a - b)).toEqual(members.toSorted((a, b) => a - b));
+      const one = search(scene, { k: 1, slack: 0, doubt: 0, mask: mask.words });
+      expect(one.slots.length).toBeGreaterThanOrEqual(1);
+      for (const slot of one.slots) expect(mask.has(slot)).toBe(true);
+    }),
+  );
+});
+
+test('removed entries are found no more, the others still are, and their space is used again', () => {
+  fc.assert(
+    fc.property(
+      scenes,
+      fc.infiniteStream(fc.nat()),
+      fc.integer({ min: 1, max: 150 }),
+      (scene, picks, count) => {
+        const { table } = scene;
+        const bytes = table.bytes;
+        const left = new Set(scene.rows.keys());
+        for (let i = 0; i < count; i++) {
+          const cells = [...new Array(5).keys()].filter((cell) => table.countOf(cell) > 0);
+          const cell = cells[picks.next().value % cells.length]!;
+          const entries: number[] = [];
+          const slots = table.slotsOf(cell, entries);
+          const at = picks.next().value % slots.length;
+          table.remove(cell, entries[at]!);
+          left.delete(slots[at]!);
+        }
+        const kept = [...new Array(5).keys()].flatMap((cell) => table.slotsOf(cell)).sort((a, b) => a - b);
+        expect(kept).toEqual([...left]);
+        if (left.size > 0) {
+          const { slots } = search(scene, { k: left.size, slack: 0, doubt: 0 });
+          expect(slots.sort((a, b) => a - b)).toEqual([...left]);
+        }
+        for (const [slot, row] of scene.rows.entries()) {
+          if (left.has(slot)) continue;
+          table.row.set(row);
+          table.loadRow(1);
+          table.add(table.nearestCell(), slot, -squared(table.rotatedRow) / 2);
+        }
+        expect(table.bytes).toBe(bytes);
+      },
+    ),
+  );
+});
+
+test('more candidates than there is room for: the better ones are kept', () => {
+  const dimension = 32;
+  const chance = seededNumbers(1);
+  const table = new CellTable(dimension, makeRotation(dimension, chance), true);
+  const cell = table.createCell(new Float32Array(dimension));
+  const count = 3 * CANDIDATES_MAX;
+  for (let slot = 0; slot < count; slot++) {
+    // In a mixed order, the larger the slot, the farther from the query.
+    const mixed = (slot * 7919) % count;
+    table.row.fill(0);
+    table.row[0] = 1 + mixed / count;
+    table.loadRow(1);
+    table.add(cell, mixed, -squared(table.rotatedRow) / 2);
+  }
+  table.query.fill(0);
+  table.query[0] = 0.1;
+  const found = table.search({ k: 10, slack: EVERYTHING, doubt: 1000, mask: undefined }, 1);
+  const slots = [...found.slots.subarray(0, found.count)];
+  expect(found.scanned).toBe(count);
+  expect(slots.length).toBeGreaterThanOrEqual(CANDIDATES_MAX / 2);
+  expect(new Set(slots).size).toBe(slots.length);
+  expect(Math.max(...slots)).toBeLessThan(count * 0.7);
+});
+
+test('cells outgrow the room they start with', () => {
+  const chance = seededNumbers(2);
+  const table = new CellTable(8, makeRotation(8, chance), true);
+  const draw = FAMILIES.gaussian(8, chance);
+  const rows = Array.from({ length: 300 }, draw);
+  rows.forEach((row, slot) => {
+    table.row.set(row);
+    table.loadRow(1);
+    const cell = table.createCell(table.rotatedRow.slice());
+    table.add(cell, slot, -squared(table.rotatedRow) / 2);
+    table.reserveMask(40_000 + slot * 300);
+  });
+  rows.forEach((row, slot) => {
+    expect(table.slotsOf(slot)).toEqual([slot]);
+    table.row.set(row);
+    table.loadRow(1);
+    expect(table.nearestCell()).toBe(slot);
+  });
+});
