@@ -71,6 +71,7 @@ export { checkFilterAllowed, defaultSchema, growSchema, parseSchema, updateSchem
 export {
   DEFAULT_DATABASE,
   DEFAULT_DATABASE_ID,
+  DEFAULT_RECALL,
   DEFAULT_SETTINGS,
   DEFAULT_TENANT,
   type Durability,

@@ -81,8 +81,11 @@ export interface QueryRequest extends RecordSelection {
   readonly embeddings: EmbeddingBatch;
   readonly nResults: number;
   readonly include: readonly Include[];
-  /** Asks for the exact answer. The search is exact in this version whatever is asked. */
-  readonly exact: boolean;
+  /**
+   * Share of the exact answer's records that the answer shall have on average, above 0; 1 asks for the exact
+   * answer. Small collections are searched exactly whatever is asked.
+   */
+  readonly recall: number;
 }
 
 /** Columns of some records; a column that was not asked for is `null`. */

@@ -47,6 +47,13 @@ export const DEFAULT_SETTINGS: Settings = {
   walPagesMax: 1_000,
 };
 
+/**
+ * Share of the exact answer that a query asks for when it does not say. At 0.99 one neighbour in a hundred is
+ * passed over for one that is hardly farther, and a search of 100,000 takes a small part of an exact one's
+ * time.
+ */
+export const DEFAULT_RECALL = 0.99;
+
 /** The tenant that Chroma's clients fall back to. */
 export const DEFAULT_TENANT = 'default_tenant';
 /** The same for the database. */

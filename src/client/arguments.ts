@@ -7,6 +7,7 @@
  * range.
  */
 import {
+  DEFAULT_RECALL,
   type Include,
   LIMITS,
   parseIds,
@@ -135,4 +136,13 @@ export function invalidArgument(name: string, expectation: string, value: unknow
       details: { argument: name },
     },
   );
+}
+
+/** Checks `recall`, which `exact` overrides. Errors: `TESSERA_INVALID_ARGUMENT`. */
+export function parseRecall(recall: unknown, exact: boolean | undefined): number {
+  if (exact === true) return 1;
+  if (recall === undefined) return DEFAULT_RECALL;
+  if (typeof recall === 'number' && recall > 0 && recall <= 1) return recall;
+  const message = `Expected recall to be a number above 0 and up to 1, got ${show(recall)}. Leave it out for ${DEFAULT_RECALL}.`;
+  throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { field: 'recall' } });
 }

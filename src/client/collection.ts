@@ -27,6 +27,7 @@ import {
   invalidArgument,
   parseCount,
   parseInclude,
+  parseRecall,
   parseSelection,
   parseText,
   type SelectionInput,
@@ -72,8 +73,10 @@ export interface QueryInput<Included extends QueryInclude> extends SelectionInpu
   readonly nResults?: number | undefined;
   /** Columns to bring back; default `metadatas`, `documents` and `distances`. */
   readonly include?: Included | undefined;
-  /** Asks for the exact answer, whatever index there is. */
+  /** Asks for the exact answer; the same as `recall: 1`. */
   readonly exact?: boolean | undefined;
+  /** Share of the exact answer to reach on average, above 0 and up to 1; default 0.99. */
+  readonly recall?: number | undefined;
 }
 
 /** What `delete` takes. */
@@ -252,11 +255,12 @@ export class Collection {
   async query(input: QueryInput<QueryInclude>): Promise<QueryResult<QueryInclude>> {
     const include = parseInclude(input.include, QUERY_INCLUDE, QUERY_COLUMNS) as QueryInclude;
     const nResults = parseCount(input.nResults, 'nResults', 1, 10);
+    const recall = parseRecall(input.recall, input.exact);
     const selection = parseSelection(input);
     throwIfAborted(input.signal);
     const embeddings = await this.#embedQueries(input);
     const backend = await this.#connection.backend(input);
-    const request = { ...selection, embeddings, nResults, include, exact: input.exact ?? false };
+    const request = { ...selection, embeddings, nResults, include, recall };
     return new QueryResult(await backend.query(this.#scope, request, { signal: input.signal }), include);
   }
 

@@ -47,10 +47,14 @@ export type WriteCall =
   | { readonly verb: 'add' | 'upsert' | 'update'; readonly batch: RecordBatch }
   | { readonly verb: 'delete'; readonly request: DeleteRequest };
 
+/** How long one slice of work on a vector index lasts: short enough for a query to wait for. */
+const SLICE_MS = 4;
+
 /** See the top of this file. */
 export class Engine {
   readonly catalogue: Catalogue;
   readonly #settings: Settings;
+  readonly #nowMs: () => number;
   readonly #open: OpenCollections;
   /** Collections that wait for maintenance. */
   readonly #untidy = new Set<string>();
@@ -61,6 +65,7 @@ export class Engine {
    */
   constructor(settings: Settings, components: Components) {
     this.#settings = settings;
+    this.#nowMs = () => components.clock.monotonicMs();
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
     const store = CatalogueStore.open({ ...settings, path: directory.cataloguePath });
     this.catalogue = new Catalogue(store, components.random);
@@ -113,7 +118,7 @@ export class Engine {
         }),
       );
       this.#learn(scope, info, collection, calls, outcomes);
-      this.#untidy.add(info.id);
+      this.#markUntidy(collection);
       return outcomes;
     } catch (error) {
       // The indexes may have followed changes that are undone now.
@@ -131,7 +136,10 @@ export class Engine {
   query(scope: CollectionScope, request: QueryRequest): Neighbours[] {
     const { info, collection } = this.#openForReading(scope, request);
     if (collection === null) return emptyNeighbours(request);
-    return collection.store.read((state) => executeQuery(this.#context(info, collection), state, request));
+    const context = this.#context(info, collection);
+    const answer = collection.store.read((state) => executeQuery(context, state, request));
+    if (!collection.indexes.isSettled) this.#untidy.add(info.id);
+    return answer;
   }
 
   count(scope: CollectionScope): number {
@@ -141,7 +149,7 @@ export class Engine {
 
   /** Whether `maintain` has something to do. */
   get isUntidy(): boolean {
-    return this.#untidy.size > 0 && !this.#settings.readOnly;
+    return this.#untidy.size > 0;
   }
 
   /**
@@ -154,7 +162,7 @@ export class Engine {
     const collection = this.#open.peek(id);
     let isMoreLeft = false;
     try {
-      if (collection !== undefined) isMoreLeft = tidy(collection);
+      if (collection !== undefined) isMoreLeft = this.#tidy(collection);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
     }
@@ -191,7 +199,7 @@ export class Engine {
   #context(info: CollectionInfo, collection: OpenCollection): DocumentContext {
     const onTextIndexMissed = (): void => {
       collection.isTextIndexWanted = true;
-      this.#untidy.add(info.id);
+      this.#markUntidy(collection);
     };
     const metadataKeys = Object.keys(info.schema.keys).filter((key) => !key.startsWith('#'));
     return { store: collection.store, indexes: collection.indexes, metadataKeys, onTextIndexMissed };
@@ -229,6 +237,24 @@ export class Engine {
     this.catalogue.learn(scope, dimension, keys);
   }
 
+  #markUntidy(collection: OpenCollection): void {
+    if (this.#settings.readOnly) return;
+    collection.isFileUntidy = true;
+    this.#untidy.add(collection.id);
+  }
+
+  /** One slice of what a collection waits for. Returns whether more is left. */
+  #tidy(collection: OpenCollection): boolean {
+    const { store, indexes } = collection;
+    if (!indexes.isSettled) {
+      indexes.maintain(SLICE_MS, this.#nowMs);
+      return true;
+    }
+    if (!collection.isFileUntidy) return false;
+    collection.isFileUntidy = absorbText(store, collection.isTextIndexWanted) || vacuum(store);
+    return collection.isFileUntidy;
+  }
+
   #refuseWhenReadOnly(): void {
     if (!this.#settings.readOnly) return;
     const message = 'The database was opened with readOnly: true. Open it without to write.';
@@ -242,11 +268,6 @@ export class Engine {
     }
     this.catalogue.finishDeletions(ids);
   }
-}
-
-/** One slice of what a collection waits for. Returns whether more is left. */
-function tidy({ store, isTextIndexWanted }: OpenCollection): boolean {
-  return absorbText(store, isTextIndexWanted) || vacuum(store);
 }
 
 function checkFilters({ schema }: CollectionInfo, selection: RecordSelection): void {

@@ -18,6 +18,8 @@ export interface OpenCollection {
   readonly indexes: CollectionIndexes;
   /** A query would have used a text index and found none. */
   isTextIndexWanted: boolean;
+  /** The file has changed since its followers were last brought up and its free pages looked at. */
+  isFileUntidy: boolean;
 }
 
 /** See the top of this file. */
@@ -83,7 +85,13 @@ export class OpenCollections {
   #openFile(info: CollectionInfo): OpenCollection {
     const store = RecordStore.open({ ...this.#settings, path: this.#directory.collectionPath(info.id) });
     const indexes = new CollectionIndexes(store, info.configuration.hnsw.space);
-    const collection: OpenCollection = { id: info.id, store, indexes, isTextIndexWanted: false };
+    const collection: OpenCollection = {
+      id: info.id,
+      store,
+      indexes,
+      isTextIndexWanted: false,
+      isFileUntidy: false,
+    };
     this.#open.set(info.id, collection);
     return collection;
   }

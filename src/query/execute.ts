@@ -44,7 +44,7 @@ export function executeQuery(
   state: StoreState,
   request: QueryRequest,
 ): Neighbours[] {
-  const { embeddings, nResults, include } = request;
+  const { embeddings, nResults, include, recall } = request;
   const { dimension } = state;
   const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
   if (dimension !== null && queryCount > 0 && embeddings.dimension !== dimension) {
@@ -63,7 +63,7 @@ export function executeQuery(
   const vectors = context.indexes.vectors(dimension);
   for (let query = 0; query < queryCount; query++) {
     const embedding = embeddings.values.subarray(query * dimension, (query + 1) * dimension);
-    const { slots, distances } = vectors.search(embedding, nResults, allowed, allowedCount);
+    const { slots, distances } = vectors.search(embedding, nResults, allowed, allowedCount, { recall });
     const rows = Array.from(slots, (slot) => context.indexes.rowAt(slot));
     answers.push(withDistances(context, state, rows, distances, include));
   }

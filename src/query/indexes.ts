@@ -14,10 +14,10 @@
  */
 
 import type { Space } from '../api/index.ts';
-import { Bitset } from '../base/index.ts';
+import { Bitset, seededNumbers } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
-import { FlatIndex } from '../vectors/index.ts';
+import { ClusteredIndex } from '../vectors/index.ts';
 
 /**
  * A backlog of more changes than this, and than half the records, is loaded anew: cheaper than change by
@@ -38,6 +38,9 @@ const EAGER_VALUES_MAX = 2_097_152;
  */
 const DOCUMENTS_LENGTH_MAX = 8_388_608;
 
+/** The index draws samples and a rotation: from the same numbers each time, so that a run can be repeated. */
+const INDEX_SEED = 1;
+
 /** Slots may be dead up to this share of all, and up to this count whatever the share. */
 const DEAD_SHARE_MAX = 0.25;
 const DEAD_COUNT_MIN = 1_024;
@@ -51,7 +54,10 @@ export class CollectionIndexes {
   #live = new Bitset();
   #deadCount = 0;
   #columns = new MetadataColumns();
-  #vectors: FlatIndex | null = null;
+  /** Checksums of the embeddings by slot: they tell which changes of a record changed its embedding. */
+  #vectorChecksums: number[] = [];
+  #vectors: ClusteredIndex | null = null;
+  #isSettled = true;
   #documents: (string | null)[] | null = null;
   #documentsLength = 0;
   #hasTooLongDocuments = false;
@@ -73,11 +79,21 @@ export class CollectionIndexes {
 
   /** Bytes that the parts hold, roughly. */
   get bytes(): number {
-    const rowBytes = 8 * (this.#rows?.length ?? 0);
+    const rowBytes = 16 * (this.#rows?.length ?? 0);
     const textBytes = 2 * this.#documentsLength;
     return (
       rowBytes + textBytes + this.#live.words.byteLength + this.#columns.bytes + (this.#vectors?.bytes ?? 0)
     );
+  }
+
+  /** Whether `maintain` has nothing to do. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Works on the vector index for about `budgetMs` by the clock `nowMs`. */
+  maintain(budgetMs: number, nowMs: () => number): void {
+    this.#isSettled = !(this.#vectors?.maintain(budgetMs, nowMs) ?? false);
   }
 
   /** Brings everything loaded up to `state`, the state of the transaction under way. */
@@ -141,15 +157,17 @@ export class CollectionIndexes {
   }
 
   /** The index of the embeddings, loaded at the first call; `dimension` is that of the state. */
-  vectors(dimension: number): FlatIndex {
+  vectors(dimension: number): ClusteredIndex {
     if (this.#vectors === null) {
-      const vectors = new FlatIndex({ space: this.#space, dimension });
+      const random = seededNumbers(INDEX_SEED);
+      const vectors = new ClusteredIndex({ space: this.#space, dimension, random });
       const { rows, vectorChecksums } = this.#store.rows();
       const load = this.#store.vectors(dimension);
       load.scan(rows, vectorChecksums, (index, embedding) =>
         vectors.set(this.liveSlotOf(rows[index]!), embedding),
       );
       this.#vectors = vectors;
+      this.#isSettled = false;
     }
     return this.#vectors;
   }
@@ -180,6 +198,7 @@ export class CollectionIndexes {
     this.#deadCount = 0;
     this.#columns = new MetadataColumns();
     this.#vectors = null;
+    this.#isSettled = true;
     this.#documents = null;
     this.#documentsLength = 0;
     this.#hasTooLongDocuments = false;
@@ -191,12 +210,14 @@ export class CollectionIndexes {
   }
 
   #loadRows(state: StoreState): void {
-    this.#rows = this.#store.rows().rows;
-    if (this.#rows.length !== state.recordCount) {
+    const { rows, vectorChecksums } = this.#store.rows();
+    this.#rows = rows;
+    this.#vectorChecksums = vectorChecksums;
+    if (rows.length !== state.recordCount) {
       this.drop();
       throw this.#store.corrupt('it holds other records than its state counts');
     }
-    this.#live = Bitset.full(this.#rows.length);
+    this.#live = Bitset.full(rows.length);
     this.#deadCount = 0;
   }
 
@@ -224,7 +245,11 @@ export class CollectionIndexes {
       }
       this.#columns.set(slot, record.metadata);
       this.#setDocument(slot, record.document);
-      if (table !== null) this.#vectors!.set(slot, table.read(row, record.vectorChecksum));
+      if (table !== null && this.#vectorChecksums[slot] !== record.vectorChecksum) {
+        this.#vectors!.set(slot, table.read(row, record.vectorChecksum));
+        this.#isSettled = false;
+      }
+      this.#vectorChecksums[slot] = record.vectorChecksum;
     }
   }
 
@@ -233,6 +258,7 @@ export class CollectionIndexes {
     this.#live.delete(slot);
     this.#columns.clear(slot);
     this.#setDocument(slot, null);
+    if (this.#vectors?.remove(slot)) this.#isSettled = false;
     this.#deadCount++;
   }
 

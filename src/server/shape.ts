@@ -11,6 +11,7 @@
  * ignored.
  */
 import { isJsonObject, LIMITS, missingField, wrongType } from '../api/index.ts';
+import { Double } from '../base/index.ts';
 
 /** A JSON Schema (2020-12), as OpenAPI 3.1 embeds it. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -59,6 +60,17 @@ export const unsigned: Shape<number> = required(
   (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LIMITS.unsignedMax,
 );
+
+/** A number above 0 and up to 1. */
+export const share: Shape<number> = {
+  schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+  isRequired: true,
+  read(value, path) {
+    const number = value instanceof Double ? value.value : value;
+    if (typeof number === 'number' && number > 0 && number <= 1) return number;
+    throw wrongType(path, 'a number above 0 and up to 1', value, 'TESSERA_INVALID_ARGUMENT');
+  },
+};
 
 /** A string out of a list. */
 export function variant<const T extends string>(variants: readonly T[]): Shape<T> {

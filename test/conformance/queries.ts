@@ -153,7 +153,7 @@ export function queryCases(subject: Subject): void {
         embeddings,
         nResults: 0,
         include: ['distances'] as const,
-        exact: false,
+        recall: 1,
       };
       const found = await subject.backend.query(scopeOf(made), request);
       expect(found.map(({ ids }) => ids)).toEqual([[]]);

@@ -62,5 +62,5 @@ export function queryRequest(
   request: Partial<QueryRequest> = {},
 ): QueryRequest {
   const include = ['documents', 'metadatas', 'distances'] as const;
-  return { ...NO_SELECTION, embeddings: pack(rows), nResults: 10, include, exact: false, ...request };
+  return { ...NO_SELECTION, embeddings: pack(rows), nResults: 10, include, recall: 1, ...request };
 }

@@ -38,7 +38,7 @@ async function answer(command) {
       return { ids: (await backend.get(await collection(), request)).ids };
     }
     case 'nearest': {
-      const request = { ...everything, embeddings, nResults: 1, include: [], exact: true };
+      const request = { ...everything, embeddings, nResults: 1, include: [], recall: 1 };
       return { ids: (await backend.query(await collection(), request))[0].ids };
     }
     default:

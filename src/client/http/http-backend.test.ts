@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { defaultSchema, packEmbeddings, parseBatch, parseConfiguration } from '../../api/index.ts';
+import {
+  DEFAULT_RECALL,
+  defaultSchema,
+  packEmbeddings,
+  parseBatch,
+  parseConfiguration,
+} from '../../api/index.ts';
 import { DatabaseError } from '../../base/index.ts';
 import { HttpBackend } from './http-backend.ts';
 import { HttpClient } from './http-client.ts';
@@ -103,14 +109,14 @@ describe('requests', () => {
     expect(info.schema.keys).toHaveProperty('#embedding');
   });
 
-  test('a query asks for exactness only where it is wanted', async () => {
+  test('a query asks for a recall only where it is not the default', async () => {
     const { backend, sent } = fakeServer({ '/query': '{"ids":[[]],"distances":[[]]}' });
     const embeddings = packEmbeddings([[1, 0.5]], { field: 'embeddings', allowNull: false });
     const request = { ...EVERYTHING, embeddings, nResults: 3, include: ['distances'] as const };
-    await backend.query(COLLECTION, { ...request, exact: false });
-    await backend.query(COLLECTION, { ...request, exact: true });
+    await backend.query(COLLECTION, { ...request, recall: DEFAULT_RECALL });
+    await backend.query(COLLECTION, { ...request, recall: 1 });
     expect(sent[0]!.body).toBe('{"query_embeddings":[[1,0.5]],"n_results":3,"include":["distances"]}');
-    expect(sent[1]!.body).toContain('"exact":true');
+    expect(sent[1]!.body).toContain('"recall":1');
   });
 });
 
@@ -133,7 +139,7 @@ describe('answers', () => {
     const { backend } = fakeServer({ '/query': answer });
     const embeddings = packEmbeddings([[1]], { field: 'embeddings', allowNull: false });
     const request = { ...EVERYTHING, embeddings, nResults: 2, include: ['distances', 'metadatas'] as const };
-    const [found] = await backend.query(COLLECTION, { ...request, exact: false });
+    const [found] = await backend.query(COLLECTION, { ...request, recall: 1 });
     expect(found!.distances).toEqual(Float32Array.of(1, Number.POSITIVE_INFINITY));
   });
 

@@ -4,28 +4,29 @@
  * A Tessera server adds the member `code` to its errors, from which they are rebuilt; with Chroma's, the
  * status decides.
  */
-import type {
-  Backend,
-  BackendLimits,
-  CallOptions,
-  CollectionChanges,
-  CollectionInfo,
-  CollectionInput,
-  CollectionScope,
-  ConfigurationUpdate,
-  DatabaseInfo,
-  DatabaseScope,
-  DeleteRequest,
-  DeleteResult,
-  GetRequest,
-  Identity,
-  Neighbours,
-  Page,
-  QueryRequest,
-  RecordBatch,
-  RecordColumns,
-  TenantInfo,
-  WriteVerb,
+import {
+  type Backend,
+  type BackendLimits,
+  type CallOptions,
+  type CollectionChanges,
+  type CollectionInfo,
+  type CollectionInput,
+  type CollectionScope,
+  type ConfigurationUpdate,
+  type DatabaseInfo,
+  type DatabaseScope,
+  DEFAULT_RECALL,
+  type DeleteRequest,
+  type DeleteResult,
+  type GetRequest,
+  type Identity,
+  type Neighbours,
+  type Page,
+  type QueryRequest,
+  type RecordBatch,
+  type RecordColumns,
+  type TenantInfo,
+  type WriteVerb,
 } from '../../api/index.ts';
 import { DatabaseError, formatJson, type JsonValue } from '../../base/index.ts';
 import { snakeCaseMembers } from '../configuration.ts';
@@ -203,14 +204,14 @@ export class HttpBackend implements Backend {
   }
 
   async query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]> {
-    const { embeddings, nResults, include, exact } = request;
+    const { embeddings, nResults, include, recall } = request;
     const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
     const body = writeMembers({
       ...writeSelection(request),
       query_embeddings: writeEmbeddings(embeddings, queryCount, false),
       n_results: String(nResults),
       include: JSON.stringify(include),
-      exact: exact ? 'true' : null,
+      recall: recall === DEFAULT_RECALL ? null : String(recall),
     });
     const text = await this.#send('POST', `${collectionPath(scope)}/query`, body, options);
     const answer = readMembers(readAnswer(text, include.includes('metadatas')));

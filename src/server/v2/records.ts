@@ -1,5 +1,6 @@
 /** Routes about the records of a collection. */
 import {
+  DEFAULT_RECALL,
   type DeleteRequest,
   packEmbeddings,
   parseBatch,
@@ -54,7 +55,7 @@ function readQuery(body: QueryBody): QueryRequest {
     embeddings: packEmbeddings(rows, { field: 'query_embeddings', allowNull: false }),
     nResults: body.n_results ?? N_RESULTS_DEFAULT,
     include: body.include,
-    exact: body.exact ?? false,
+    recall: body.exact === true ? 1 : (body.recall ?? DEFAULT_RECALL),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   optional,
   passed,
   type Shape,
+  share,
   text,
   unsigned,
   variant,
@@ -210,15 +211,17 @@ export interface QueryBody extends SelectionBody {
   readonly n_results: number | null;
   readonly include: readonly Include[];
   readonly exact: boolean | null;
+  readonly recall: number | null;
 }
 
-/** Which neighbours. `exact` is an extension of ours. */
+/** Which neighbours. `exact` and `recall` are extensions of ours. */
 export const queryBody: Shape<QueryBody> = object({
   ...selection,
   query_embeddings: passed({ type: 'array', items: VECTOR }),
   n_results: nullable(unsigned),
   include: include(['documents', 'metadatas', 'distances']),
   exact: nullable(flag),
+  recall: nullable(share),
 });
 
 /** What `deleteBody` reads. */
