@@ -261,12 +261,21 @@ export class Engine {
     throw new DatabaseError('TESSERA_READ_ONLY', message);
   }
 
+  /**
+   * Removes the files of collections that the catalogue no longer has. They are deleted already, so that a
+   * file which cannot be removed yet fails nobody's call: its note stays, and the next opening tries again.
+   */
   #destroyFiles(ids: readonly string[]): void {
+    const removed: string[] = [];
     for (const id of ids) {
       this.#untidy.delete(id);
-      this.#open.destroy(id);
+      if (this.#open.destroy(id)) removed.push(id);
     }
-    this.catalogue.finishDeletions(ids);
+    try {
+      this.catalogue.finishDeletions(removed);
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+    }
   }
 }
 

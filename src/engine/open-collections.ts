@@ -6,7 +6,7 @@
  */
 
 import type { CollectionInfo, Settings } from '../api/index.ts';
-import { LruMap } from '../base/index.ts';
+import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
 import { RecordStore } from '../records/index.ts';
 import type { Directory } from './directory.ts';
@@ -60,25 +60,42 @@ export class OpenCollections {
 
   /**
    * Closes and forgets a collection, marks its file for other processes that have it open, and removes it.
+   * Returns whether the file is gone.
    */
-  destroy(id: string): void {
-    const open = this.#open.take(id);
-    const path = this.#directory.collectionPath(id);
-    if (open !== undefined) {
-      open.store.markDeleted();
-      open.store.close();
-    } else if (path !== null && this.#directory.hasCollectionFile(id)) {
-      const store = RecordStore.open({ ...this.#settings, path });
-      store.markDeleted();
-      store.close();
+  destroy(id: string): boolean {
+    try {
+      this.#markDeleted(id);
+    } catch (error) {
+      // A damaged or busy file cannot be marked, but has to go all the same. Whoever has it open asks the
+      // catalogue before and after a write, and learns of the deletion there.
+      if (!(error instanceof DatabaseError)) throw error;
     }
-    this.#directory.removeCollectionFile(id);
+    try {
+      this.#directory.removeCollectionFile(id);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+      return false;
+    }
   }
 
   closeAll(): void {
     for (const collection of [...this.#open.values()]) {
       this.#open.take(collection.id);
       collection.store.close();
+    }
+  }
+
+  #markDeleted(id: string): void {
+    const open = this.#open.take(id);
+    const path = this.#directory.collectionPath(id);
+    const isFile = path !== null && this.#directory.hasCollectionFile(id);
+    if (open === undefined && !isFile) return;
+    const store = open?.store ?? RecordStore.open({ ...this.#settings, path });
+    try {
+      store.markDeleted();
+    } finally {
+      store.close();
     }
   }
 

@@ -1,9 +1,11 @@
 /** What lies in the directory: when files appear, go away, are closed, and whose directory it is. */
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Backend } from '../../src/api/index.ts';
+import { DatabaseError } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
+import { systemFiles } from '../../src/io/index.ts';
 import { openSqlDatabase } from '../../src/sqlite/index.ts';
 import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
@@ -11,6 +13,13 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const files = (path: string): string[] =>
   readdirSync(join(path, 'collections')).filter((name) => name.endsWith('.sqlite3'));
+
+/** Holds a file's write lock, as another program would, until the test ends. */
+function lockFile(path: string): void {
+  const holder = openSqlDatabase({ path, readOnly: false, busyTimeoutMs: 1 });
+  holder.exec('BEGIN IMMEDIATE');
+  onTestFinished(() => holder.close());
+}
 
 async function fill(backend: Backend, count: number): Promise<string[]> {
   const ids: string[] = [];
@@ -79,6 +88,42 @@ describe('collections and their files', () => {
     await fill(backend, 2);
     await backend.deleteDatabase(SCOPE);
     expect(readdirSync(join(path, 'collections'))).toEqual([]);
+  });
+
+  it.each([
+    ['damaged', (file: string) => writeFileSync(file, 'x'.repeat(8192))],
+    ['locked by another program', (file: string) => lockFile(file)],
+  ])('go away although they are %s, and the directory opens afterwards', async (_, harm) => {
+    const path = temporaryDirectory();
+    const first = await openDatabase({ path, threads: 0 });
+    const [id, other] = await fill(first, 2);
+    await first.close();
+    harm(join(path, 'collections', `${id}.sqlite3`));
+    const second = await openDatabase({ path, threads: 0, busyTimeoutMs: 20 });
+    await second.deleteCollection(SCOPE, 'tiles-0');
+    expect(readdirSync(join(path, 'collections')).filter((name) => name.startsWith(id!))).toEqual([]);
+    await second.close();
+    const third = await openTestDatabase({ path });
+    expect(await third.count({ ...SCOPE, collectionId: other! })).toBe(1);
+  });
+
+  it('that the system does not let go are removed at the next opening', async () => {
+    const path = temporaryDirectory();
+    const first = await openDatabase({ path, threads: 0 });
+    const [id] = await fill(first, 1);
+    await first.close();
+    const remove = (): never => {
+      throw new DatabaseError('TESSERA_IO', 'The operating system refused to remove the file.');
+    };
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const stubborn = await openDatabase({ path, threads: 0 }, { files: { ...systemFiles, remove } });
+      if (attempt === 0) await stubborn.deleteCollection(SCOPE, 'tiles-0');
+      expect(await stubborn.countCollections(SCOPE)).toBe(0);
+      await stubborn.close();
+      expect(files(path)).toEqual([`${id}.sqlite3`]);
+    }
+    await openTestDatabase({ path });
+    expect(files(path)).toEqual([]);
   });
 
   it('whose deletion was cut short are removed at the next opening; unknown files are left alone', async () => {
