@@ -37,7 +37,7 @@ export function openFile(options: OpenFileOptions): SqlDatabase {
   const { path, readOnly, busyTimeoutMs } = options;
   const database = openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
   try {
-    if (readOnly) checkVersion(database, options.migrations);
+    if (readOnly) readVersion(database, options.migrations);
     else prepareForWriting(database, options);
     return database;
   } catch (error) {
@@ -47,7 +47,7 @@ export function openFile(options: OpenFileOptions): SqlDatabase {
 }
 
 function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): void {
-  const version = checkVersion(database, options.migrations);
+  const version = readVersion(database, options.migrations);
   if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
   if (options.path !== null) switchToWal(database);
   database.exec(`
@@ -58,6 +58,13 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
     PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
   `);
   if (version < options.migrations.length) migrate(database, options.migrations);
+}
+
+/**
+ * `checkVersion` on one state of the file: between two of its reads, another process may make the tables.
+ */
+function readVersion(database: SqlDatabase, migrations: readonly string[]): number {
+  return database.read(() => checkVersion(database, migrations));
 }
 
 /** Reads the version and checks that the tables are those of it; 0 for a file without tables. */
