@@ -117,8 +117,8 @@ export class Engine {
           return this.#apply(call, info, collection, writer, state);
         }),
       );
-      this.#learn(scope, info, collection, calls, outcomes);
       this.#markUntidy(collection);
+      this.#learn(scope, info, collection, calls, outcomes);
       return outcomes;
     } catch (error) {
       // The indexes may have followed changes that are undone now.
@@ -223,6 +223,11 @@ export class Engine {
     return { deleted: hasFilter(request) ? rows.length : (request.ids?.length ?? 0) };
   }
 
+  /**
+   * Tells the catalogue what a group has shown. The group is stored by now, so that a catalogue which cannot
+   * be written (the disk, another process) does not make it fail: a later write of such records tells it
+   * again. A collection that is gone is the exception, since its records are gone too.
+   */
   #learn(
     scope: CollectionScope,
     info: CollectionInfo,
@@ -233,8 +238,12 @@ export class Engine {
     const keys = calls.flatMap((call, index): readonly MetadataKey[] =>
       call.verb !== 'delete' && outcomes[index]!.ok ? call.batch.metadataKeys : [],
     );
-    const dimension = info.dimension ?? collection.store.read((state) => state.dimension);
-    this.catalogue.learn(scope, dimension, keys);
+    try {
+      const dimension = info.dimension ?? collection.store.read((state) => state.dimension);
+      this.catalogue.learn(scope, dimension, keys);
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.kind === 'not_found') throw error;
+    }
   }
 
   #markUntidy(collection: OpenCollection): void {

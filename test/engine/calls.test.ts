@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
+import { openSqlDatabase } from '../../src/sqlite/index.ts';
 import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
 import { BUILT_WORKER, makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -90,6 +91,23 @@ describe('group commit', () => {
     await Promise.all(calls);
     expect(outcomes).toEqual(['a', 'b', 'c']);
     expect(await backend.count(scope)).toBe(4);
+  });
+
+  it('is acknowledged once it is stored, although the catalogue cannot be told of it yet', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path, threads: 0, busyTimeoutMs: 20 });
+    const scope = await makeCollection(backend);
+    const record = { id: 'a', embedding: [1, 2], metadata: '{"colour":1}' };
+    const batch = { ...batchOf(record), metadataKeys: [{ key: 'colour', type: 'int' as const }] };
+    const holder = openSqlDatabase({ path: `${path}/catalogue.sqlite3`, readOnly: false, busyTimeoutMs: 1 });
+    holder.exec('BEGIN IMMEDIATE');
+    await backend.add(scope, batch);
+    expect(await backend.count(scope)).toBe(1);
+    holder.close();
+    await backend.upsert(scope, batch);
+    const { dimension, schema } = await backend.getCollectionById(scope);
+    expect(dimension).toBe(2);
+    expect(Object.keys(schema.keys)).toContain('colour');
   });
 });
 
