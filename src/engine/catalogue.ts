@@ -123,6 +123,11 @@ export class Catalogue {
     return this.#byId(scope).info;
   }
 
+  /** Whether there is a collection of this identifier, by the file alone. */
+  has(id: string): boolean {
+    return this.#store.collection(id) !== undefined;
+  }
+
   collections(scope: DatabaseScope, page: Page): CollectionInfo[] {
     const database = this.#store.database(scope.tenant, scope.database);
     if (database === undefined) return [];

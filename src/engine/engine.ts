@@ -69,7 +69,7 @@ export class Engine {
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
     const store = CatalogueStore.open({ ...settings, path: directory.cataloguePath });
     this.catalogue = new Catalogue(store, components.random);
-    this.#open = new OpenCollections(directory, settings);
+    this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id));
     if (settings.readOnly) return;
     directory.makeCollectionsFolder();
     this.#destroyFiles(this.catalogue.unfinishedDeletions());
@@ -109,7 +109,7 @@ export class Engine {
   writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
     const info = this.catalogue.collection(scope);
     this.#refuseWhenReadOnly();
-    const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#make(scope, info) : null);
+    const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#open.make(info) : null);
     if (collection === null) return calls.map((call) => ({ ok: true, value: resultOnEmpty(call) }));
     try {
       const outcomes = collection.store.writeGroup(
@@ -181,19 +181,6 @@ export class Engine {
     const info = this.catalogue.collection(scope);
     checkFilters(info, selection);
     return { info, collection: this.#open.find(info) };
-  }
-
-  /** Makes the file of a collection that had none. */
-  #make(scope: CollectionScope, info: CollectionInfo): OpenCollection {
-    const collection = this.#open.make(info);
-    try {
-      // Had another process deleted the collection before the file was there, nobody else would remove it.
-      this.catalogue.collection(scope);
-    } catch (error) {
-      this.#open.destroy(info.id);
-      throw error;
-    }
-    return collection;
   }
 
   #context(info: CollectionInfo, collection: OpenCollection): DocumentContext {

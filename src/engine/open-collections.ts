@@ -26,11 +26,14 @@ export interface OpenCollection {
 export class OpenCollections {
   readonly #directory: Directory;
   readonly #settings: Settings;
+  readonly #isKnown: (id: string) => boolean;
   readonly #open: LruMap<string, OpenCollection>;
 
-  constructor(directory: Directory, settings: Settings) {
+  /** `isKnown` says whether the catalogue still has a collection. */
+  constructor(directory: Directory, settings: Settings, isKnown: (id: string) => boolean) {
     this.#directory = directory;
     this.#settings = settings;
+    this.#isKnown = isKnown;
     const countMax = settings.path === null ? Number.POSITIVE_INFINITY : settings.openCollectionsMax;
     this.#open = new LruMap(countMax, (collection) => collection.store.close());
   }
@@ -40,14 +43,18 @@ export class OpenCollections {
     return this.#open.size;
   }
 
-  /** The collection, opened where it has a file; `null` for an empty one, which has none. */
+  /**
+   * The collection, opened where it has a file; `null` for an empty one, which has none.
+   *
+   * Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it meanwhile, and those of opening.
+   */
   find(info: CollectionInfo): OpenCollection | null {
     const open = this.#open.get(info.id);
     if (open !== undefined) return open;
     return this.#directory.hasCollectionFile(info.id) ? this.#openFile(info) : null;
   }
 
-  /** The collection, with its file made where it has none. */
+  /** The collection, with its file made where it has none. Errors: as `find`. */
   make(info: CollectionInfo): OpenCollection {
     return this.find(info) ?? this.#openFile(info);
   }
@@ -100,7 +107,7 @@ export class OpenCollections {
   }
 
   #openFile(info: CollectionInfo): OpenCollection {
-    const store = RecordStore.open({ ...this.#settings, path: this.#directory.collectionPath(info.id) });
+    const store = this.#openStore(info.id);
     const indexes = new CollectionIndexes(store, info.configuration.hnsw.space);
     const collection: OpenCollection = {
       id: info.id,
@@ -111,5 +118,24 @@ export class OpenCollections {
     };
     this.#open.set(info.id, collection);
     return collection;
+  }
+
+  /**
+   * Opens the file, or makes it. Had another process deleted the collection before the file was there, nobody
+   * else would remove it; and a file that goes away while it is opened fails in many ways.
+   */
+  #openStore(id: string): RecordStore {
+    let store: RecordStore | undefined;
+    try {
+      store = RecordStore.open({ ...this.#settings, path: this.#directory.collectionPath(id) });
+      if (this.#isKnown(id)) return store;
+    } catch (error) {
+      store?.close();
+      if (this.#isKnown(id)) throw error;
+    }
+    store?.close();
+    if (!this.#settings.readOnly) this.#directory.removeCollectionFile(id);
+    const message = 'The collection was deleted while it was in use. Create it anew, or list what exists.';
+    throw new DatabaseError('TESSERA_COLLECTION_NOT_FOUND', message, { details: { collectionId: id } });
   }
 }

@@ -126,6 +126,30 @@ describe('collections and their files', () => {
     expect(files(path)).toEqual([]);
   });
 
+  it.each(['get', 'add'] as const)('do not come back by a %s that the deletion overtook', async (verb) => {
+    const path = temporaryDirectory();
+    const other = await openTestDatabase({ path });
+    const [collectionId] = await fill(other, 1);
+    let isDeleted = false;
+    const exists = (file: string): boolean => {
+      const answer = systemFiles.exists(file);
+      if (!isDeleted && file.endsWith(`${collectionId}.sqlite3`)) {
+        isDeleted = true;
+        // Takes effect at once: calls of this kind run before their promise is returned.
+        void other.deleteCollection(SCOPE, 'tiles-0');
+      }
+      return answer;
+    };
+    const backend = await openTestDatabase({ path }, { files: { ...systemFiles, exists } });
+    const scope = { ...SCOPE, collectionId: collectionId! };
+    const call =
+      verb === 'get'
+        ? backend.get(scope, getRequest())
+        : backend.add(scope, batchOf({ id: 'b', embedding: [1, 2, 3] }));
+    await expect(call).rejects.toMatchObject({ code: 'TESSERA_COLLECTION_NOT_FOUND' });
+    expect(files(path)).toEqual([]);
+  });
+
   it('whose deletion was cut short are removed at the next opening; unknown files are left alone', async () => {
     const path = temporaryDirectory();
     const first = await openDatabase({ path, threads: 0 });
