@@ -51,7 +51,14 @@ export class OpenCollections {
   find(info: CollectionInfo): OpenCollection | null {
     const open = this.#open.get(info.id);
     if (open !== undefined) return open;
-    return this.#directory.hasCollectionFile(info.id) ? this.#openFile(info) : null;
+    if (!this.#directory.hasCollectionFile(info.id)) return null;
+    try {
+      return this.#openFile(info);
+    } catch (error) {
+      // Who only reads may find a file that is not made yet: its collection has no records.
+      if (error instanceof DatabaseError && error.details['version'] === 0) return null;
+      throw error;
+    }
   }
 
   /** The collection, with its file made where it has none. Errors: as `find`. */

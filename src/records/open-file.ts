@@ -30,14 +30,15 @@ const WAL_BYTES_KEPT = 4_194_304;
 /**
  * Opens or creates the file and returns its connection, ready for use.
  *
- * Errors: `TESSERA_NOT_A_DATABASE` for a file that is not ours, `TESSERA_NEWER_FORMAT` for one of a later
- * version, and those of the sqlite room.
+ * Errors: `TESSERA_NOT_A_DATABASE` for a file that is not ours, and with `readOnly` also for one that is not
+ * made yet (`details.version` 0); `TESSERA_NEWER_FORMAT` for one of a later version, and those of the sqlite
+ * room.
  */
 export function openFile(options: OpenFileOptions): SqlDatabase {
   const { path, readOnly, busyTimeoutMs } = options;
   const database = openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
   try {
-    if (readOnly) readVersion(database, options.migrations);
+    if (readOnly) checkReadable(database, options.migrations);
     else prepareForWriting(database, options);
     return database;
   } catch (error) {
@@ -65,6 +66,14 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
  */
 function readVersion(database: SqlDatabase, migrations: readonly string[]): number {
   return database.read(() => checkVersion(database, migrations));
+}
+
+/** A file without tables is being made by another process, or one that died over it. */
+function checkReadable(database: SqlDatabase, migrations: readonly string[]): void {
+  if (readVersion(database, migrations) !== 0) return;
+  const { path } = database;
+  const message = `Expected a file of this database, got an empty one: ${path}. Open it without readOnly once.`;
+  throw new DatabaseError('TESSERA_NOT_A_DATABASE', message, { details: { path, version: 0 } });
 }
 
 /** Reads the version and checks that the tables are those of it; 0 for a file without tables. */

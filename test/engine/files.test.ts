@@ -214,6 +214,25 @@ describe('whose directory it is', () => {
     await expect(reader.deleteCollection(SCOPE, 'tiles-0')).rejects.toMatchObject(readOnly);
   });
 
+  it('what is not made yet reads as empty, or as no database, where nothing may be written', async () => {
+    const path = temporaryDirectory();
+    const first = await openDatabase({ path, threads: 0 });
+    const scope = await makeCollection(first);
+    await first.close();
+    writeFileSync(join(path, 'collections', `${scope.collectionId}.sqlite3`), '');
+    const reader = await openTestDatabase({ path, readOnly: true });
+    expect(await reader.count(scope)).toBe(0);
+    expect((await reader.get(scope, getRequest())).ids).toEqual([]);
+    const writer = await openTestDatabase({ path });
+    await writer.add(scope, batchOf({ id: 'a', embedding: [1] }));
+    expect(await reader.count(scope)).toBe(1);
+    const unmade = temporaryDirectory();
+    writeFileSync(join(unmade, 'catalogue.sqlite3'), '');
+    await expect(openDatabase({ path: unmade, threads: 0, readOnly: true })).rejects.toMatchObject({
+      code: 'TESSERA_NOT_A_DATABASE',
+    });
+  });
+
   it('a file of a newer version is refused with the way out', async () => {
     const path = temporaryDirectory();
     await (await openDatabase({ path, threads: 0 })).close();
