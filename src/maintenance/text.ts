@@ -1,21 +1,38 @@
 /** Brings a collection's text index up to its records, slice by slice. */
-import type { RecordStore } from '../records/index.ts';
+import { DatabaseError } from '../base/index.ts';
+import type { RecordStore, StoreState } from '../records/index.ts';
 import { TextIndex } from '../text/index.ts';
 
 /** Changes that one slice absorbs: about 5 ms of work, so that a query never waits long for the thread. */
 const CHANGES_PER_SLICE = 200;
 
 /**
+ * Absorbs the next changes into the text index, as `absorbSlice`. A damaged index is dropped instead, so that
+ * a query which misses it has it made anew.
+ *
+ * Errors: `TESSERA_CORRUPT` where it cannot even be dropped; queries read the documents then.
+ */
+export function absorbText(store: RecordStore, isWanted: boolean): boolean {
+  try {
+    return absorbSlice(store, isWanted);
+  } catch (error) {
+    if (!(error instanceof DatabaseError && error.code === 'TESSERA_CORRUPT')) throw error;
+    store.write(() => TextIndex.open(store.database)?.drop());
+    return false;
+  }
+}
+
+/**
  * Absorbs the next changes into the text index, in one transaction with the position they stand for; makes
  * the index when `isWanted` and there is none. Returns whether more is left to absorb.
  */
-export function absorbText(store: RecordStore, isWanted: boolean): boolean {
+function absorbSlice(store: RecordStore, isWanted: boolean): boolean {
   const { database } = store;
   if (!isWanted && TextIndex.open(database) === null) return false;
   return store.write((state) => {
     let index = TextIndex.open(database);
-    if (index !== null && index.position() < state.purgedSequence) {
-      // Tombstones that it has not seen are gone, so it cannot know what to drop.
+    if (index !== null && !isWithin(index.position(), state)) {
+      // Tombstones that it has not seen are gone, so it cannot know what to drop; or its position is damaged.
       index.drop();
       index = null;
     }
@@ -28,4 +45,8 @@ export function absorbText(store: RecordStore, isWanted: boolean): boolean {
     }
     return changes.length === CHANGES_PER_SLICE;
   });
+}
+
+function isWithin(position: number, { purgedSequence, sequence }: StoreState): boolean {
+  return position >= purgedSequence && position <= sequence;
 }

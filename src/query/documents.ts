@@ -6,7 +6,7 @@
  * everything else reads the documents from the file. A handful of candidates that other conditions left over
  * is read at once.
  */
-import { Bitset } from '../base/index.ts';
+import { Bitset, DatabaseError } from '../base/index.ts';
 import type { RecordStore } from '../records/index.ts';
 import { type DocumentOperator, documentMatcher, TextIndex } from '../text/index.ts';
 import type { CollectionIndexes } from './indexes.ts';
@@ -73,21 +73,32 @@ export function documentSlots(
 
 /**
  * Slots whose documents contain the needle, by the index and the tail behind it; `null` when there is no
- * index.
+ * index that can be believed.
  */
 function fromTextIndex({ store, indexes }: DocumentContext, needle: string): Bitset | null {
-  const index = TextIndex.open(store.database);
-  if (index === null) return null;
+  const answer = askTextIndex(store, needle);
+  // No index is ahead of the records, unless its position is damaged.
+  if (answer === null || answer.position > indexes.position) return null;
   const found = new Bitset();
-  for (const row of index.rowsContaining(needle)) {
+  for (const row of answer.rows) {
     const slot = indexes.slotOf(row);
     if (slot !== -1) found.add(slot);
   }
-  for (const [, row] of store.changesSince(index.position())) {
+  for (const [, row] of store.changesSince(answer.position)) {
     const slot = indexes.slotOf(row);
     if (slot === -1) continue;
     if (store.byRow(row)?.document?.includes(needle) === true) found.add(slot);
     else found.delete(slot);
   }
   return found.and(indexes.live);
+}
+
+function askTextIndex(store: RecordStore, needle: string): { position: number; rows: number[] } | null {
+  try {
+    const index = TextIndex.open(store.database);
+    return index && { position: index.position(), rows: index.rowsContaining(needle) };
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === 'TESSERA_CORRUPT') return null;
+    throw error;
+  }
 }

@@ -67,6 +67,11 @@ export class CollectionIndexes {
     this.#space = space;
   }
 
+  /** The position of the change sequence that everything here stands for; valid after `follow`. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** Slots of the records that exist; valid after `follow`. Not to be changed. */
   get live(): Bitset {
     return this.#live;

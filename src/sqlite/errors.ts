@@ -72,3 +72,9 @@ export function translateSqlError(error: unknown, path: string): unknown {
   const details = { path, resultCode: `SQLITE_${name}` };
   return new DatabaseError(code, `${message} (${path}, SQLITE_${name}).`, { cause: error, details });
 }
+
+/** Whether an error comes from SQLite: translated, or with a result code that has no meaning of its own. */
+export function isSqlError(error: unknown): boolean {
+  if (error instanceof DatabaseError) return error.details['resultCode'] !== undefined;
+  return resultCodeOf(error) !== undefined || /^SQLITE_/.test(String((error as { code?: unknown }).code));
+}

@@ -18,8 +18,12 @@
  * alters is kept away from it on both sides: it skips NUL, which would bring strangers together, so documents
  * have U+FFFD in its place; and it reads surrogates, U+FFFE and U+FFFF as U+FFFD, so needles with any of
  * these are not answered here (`canAnswer`).
+ *
+ * A damaged index loses nothing: whatever SQLite says of it becomes `TESSERA_CORRUPT`, upon which readers
+ * look at the documents instead and maintenance drops the index.
  */
-import type { SqlDatabase } from '../sqlite/index.ts';
+import { DatabaseError } from '../base/index.ts';
+import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
 
 /** The name of this follower in the table `followers`. */
 const FOLLOWER = 'text';
@@ -47,7 +51,11 @@ const NEEDLE_LENGTH_MAX = 256;
 /** What the tokenizer does not keep as it is. */
 const ALTERED = /[\0\ufffd-\uffff\p{Surrogate}]/u;
 
-/** See the top of this file. All methods belong inside a transaction of the caller's. */
+/**
+ * See the top of this file. All methods belong inside a transaction of the caller's.
+ *
+ * Errors of all methods: `TESSERA_CORRUPT` for a damaged index, and those of the sqlite room.
+ */
 export class TextIndex {
   readonly #database: SqlDatabase;
 
@@ -78,18 +86,21 @@ export class TextIndex {
 
   /** Removes the index from the file. */
   drop(): void {
-    this.#database.exec(DROP_SQL);
+    this.#guard(() => this.#database.exec(DROP_SQL));
   }
 
   /** The position in the change sequence up to which the index has seen the records. */
   position(): number {
-    return this.#database
-      .prepare('SELECT position FROM followers WHERE name = ?')
-      .get(FOLLOWER)?.[0] as number;
+    const position = this.#guard(
+      () => this.#database.prepare('SELECT position FROM followers WHERE name = ?').get(FOLLOWER)?.[0],
+    );
+    if (Number.isSafeInteger(position)) return position as number;
+    throw this.#damage(`its position is ${String(position)}`);
   }
 
   setPosition(position: number): void {
-    this.#database.prepare('UPDATE followers SET position = ? WHERE name = ?').run(position, FOLLOWER);
+    const sql = 'UPDATE followers SET position = ? WHERE name = ?';
+    this.#guard(() => this.#database.prepare(sql).run(position, FOLLOWER));
   }
 
   /** Makes `document` what the index knows of a row; `null` for none. */
@@ -99,18 +110,35 @@ export class TextIndex {
       return;
     }
     const sql = 'INSERT OR REPLACE INTO text_index (rowid, document) VALUES (?, ?)';
-    this.#database.prepare(sql).run(row, document.replaceAll('\0', '\ufffd'));
+    this.#guard(() => this.#database.prepare(sql).run(row, document.replaceAll('\0', '\ufffd')));
   }
 
   /** Forgets a row; one that is not in the index is no error. */
   remove(row: number): void {
-    this.#database.prepare('DELETE FROM text_index WHERE rowid = ?').run(row);
+    this.#guard(() => this.#database.prepare('DELETE FROM text_index WHERE rowid = ?').run(row));
   }
 
   /** The rows, ascending, whose documents contain the needle, which must be one that `canAnswer` accepts. */
   rowsContaining(needle: string): number[] {
     const phrase = `"${needle.replaceAll('"', '""')}"`;
-    const rows = this.#database.prepare('SELECT rowid FROM text_index WHERE text_index MATCH ?').all(phrase);
+    const sql = 'SELECT rowid FROM text_index WHERE text_index MATCH ?';
+    const rows = this.#guard(() => this.#database.prepare(sql).all(phrase));
     return rows.map(([row]) => row as number);
+  }
+
+  /** Runs `work`; what SQLite says of damaged tables has many codes, of which some mean a fault of ours. */
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const isDamage = isSqlError(error) && !(error instanceof DatabaseError && error.kind === 'unavailable');
+      throw isDamage ? this.#damage(String(error), error) : error;
+    }
+  }
+
+  #damage(what: string, cause?: unknown): DatabaseError {
+    const { path } = this.#database;
+    const message = `The text index of ${path} is damaged: ${what}. Documents are read instead.`;
+    return new DatabaseError('TESSERA_CORRUPT', message, { cause, details: { path } });
   }
 }

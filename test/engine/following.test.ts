@@ -1,7 +1,9 @@
 /** Indexes follow the records: every answer is that of the present state, whatever was loaded before. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Backend, type CollectionScope, parseWhere, parseWhereDocument } from '../../src/api/index.ts';
 import { seededNumbers } from '../../src/base/index.ts';
+import { openSqlDatabase } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest, type TestRecord } from '../support/batches.ts';
 import { makeCollection, openTestDatabase } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -96,6 +98,22 @@ describe('a failed transaction', () => {
   });
 });
 
+function run(path: string, sql: string): void {
+  const database = openSqlDatabase({ path, readOnly: false, busyTimeoutMs: 100 });
+  database.exec(sql);
+  database.close();
+}
+
+/** The text index keeps its format's version in a table, beside the word `version`. */
+function flipVersion(path: string): void {
+  const bytes = readFileSync(path);
+  const at = [4, 5].map((version) => bytes.indexOf(`version${String.fromCharCode(version)}`));
+  const start = Math.max(...at);
+  expect(start).toBeGreaterThan(0);
+  bytes[start + 'version'.length]! ^= 64;
+  writeFileSync(path, bytes);
+}
+
 describe('the text index', () => {
   it('answers as the documents do, before, while and after it is built', async () => {
     const backend = await openTestDatabase({ path: temporaryDirectory() });
@@ -128,5 +146,36 @@ describe('the text index', () => {
     });
     const without = parseWhereDocument({ $not_contains: 'tile 42.' });
     expect(await found(backend, scope, { whereDocument: without })).toHaveLength(1999 - 19);
+  });
+
+  it.each([
+    ['one bit of its version has turned over', (file: string) => flipVersion(file)],
+    ['its position is gone', (file: string) => run(file, 'DELETE FROM followers')],
+    ['its position is far ahead', (file: string) => run(file, 'UPDATE followers SET position = 1000000')],
+    ['its place for positions is gone', (file: string) => run(file, 'DROP TABLE followers')],
+  ])('that is damaged (%s) costs time, not answers', async (_, harm) => {
+    const path = temporaryDirectory();
+    const filler = 'lorem ipsum dolor sit amet '.repeat(1000);
+    const records = Array.from({ length: 400 }, (_unused, i) => ({
+      id: `r${i}`,
+      embedding: [i],
+      document: `${filler} tile ${i % 10}.`,
+    }));
+    const first = await openTestDatabase({ path });
+    const scope = await makeCollection(first);
+    await first.add(scope, batchOf(...records));
+    const tiles = { whereDocument: parseWhereDocument({ $contains: 'tile 4.' }) };
+    await found(first, scope, tiles);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await first.close();
+    harm(`${path}/collections/${scope.collectionId}.sqlite3`);
+    const second = await openTestDatabase({ path });
+    const expected = records.filter((_unused, i) => i % 10 === 4).map(({ id }) => id);
+    expect(await found(second, scope, tiles)).toEqual(expected);
+    await second.add(scope, batchOf({ id: 'new', embedding: [1], document: `${filler} tile 4.` }));
+    for (let turn = 0; turn < 20; turn++) {
+      expect(await found(second, scope, tiles)).toEqual([...expected, 'new']);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   });
 });
