@@ -77,6 +77,7 @@ export {
   type Durability,
   type Settings,
 } from './settings.ts';
+export { isWellFormed } from './text.ts';
 export { RELEASE_VERSION } from './version.ts';
 export {
   countNodes,

@@ -3,6 +3,7 @@
  */
 import { DatabaseError } from '../base/index.ts';
 import { LIMITS } from './limits.ts';
+import { isWellFormed } from './text.ts';
 
 const NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
 const IPV4 = /^(?:\d{1,3}\.){3}\d{1,3}$/;
@@ -36,8 +37,9 @@ export function checkName(name: string, prefix = 'Validation error: name: '): vo
   if (IPV4.test(name)) throw invalidName(prefix, 'that is not a valid ip address. Got', name);
 }
 
-/** Checks a tenant's name: at least 3 characters. Errors: `TESSERA_INVALID_NAME`. */
+/** Checks a tenant's name: at least 3 characters, well-formed. Errors: `TESSERA_INVALID_NAME`. */
 export function checkTenantName(name: string): void {
+  if (!isWellFormed(name)) throw invalidName('Validation error: name: ', 'of whole characters. Got:', name);
   if (name.length >= LIMITS.nameLengthMin && name.length <= LIMITS.nameLengthMax) return;
   const expectation = `of ${LIMITS.nameLengthMin} to ${LIMITS.nameLengthMax} characters. Got:`;
   throw invalidName('Validation error: name: ', expectation, name);

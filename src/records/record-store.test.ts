@@ -35,6 +35,15 @@ function embeddingOf(store: RecordStore, id: string): number[] {
 
 const ids = (store: RecordStore): string[] => Array.from(store.scan(), ({ id }) => id);
 
+describe('a look-up by id', () => {
+  it('finds nothing under half of a surrogate pair, which no id can hold', () => {
+    const store = open();
+    add(store, { id: '\ufffd', embedding: [1] }, { id: '\ufffd\ufffd\ufffd', embedding: [2] });
+    expect(store.read(() => store.byId('\ud800'))).toBeUndefined();
+    expect(store.read(() => store.byId('\ufffd'))).toMatchObject({ id: '\ufffd' });
+  });
+});
+
 describe('writes', () => {
   it('insert in order, ignore ids that exist, and let the first of a pair win', () => {
     const store = open();

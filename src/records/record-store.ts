@@ -4,6 +4,7 @@
  * Reads happen inside `read`, writes inside `writeGroup`; both begin with the state, so that they see what
  * any process has acknowledged. Nothing is cached between transactions.
  */
+import { isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS } from './format.ts';
@@ -84,6 +85,8 @@ export class RecordStore {
 
   /** The record of an id. Errors: `TESSERA_CORRUPT`, also where the index of ids leads to another record. */
   byId(id: string): StoredRecord | undefined {
+    // Half of a surrogate pair has no UTF-8 form: SQLite would look up U+FFFD in its place.
+    if (!isWellFormed(id)) return undefined;
     const columns = this.database.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE id = ?`).get(id);
     return columns && decodeRecord(columns, id);
   }
