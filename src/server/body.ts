@@ -21,14 +21,17 @@ export class MediaTypeError extends Error {
  * Reads the body of a request.
  *
  * Errors: `MediaTypeError`; `TESSERA_LIMIT_EXCEEDED` with `details.reason: 'body'` over `bytesMax`;
- * `TESSERA_INVALID_JSON`.
+ * `TESSERA_INVALID_JSON`; `TESSERA_ABORTED` when the body breaks off.
  */
 export async function readJsonBody(request: Request, bytesMax: number): Promise<JsonValue> {
   const type = request.headers.get('content-type');
   if (type !== null && !JSON_TYPE.test(type)) {
     throw new MediaTypeError('Expected request with `Content-Type: application/json`');
   }
-  const bytes = await readBytes(request, bytesMax);
+  const bytes = await readBytes(request, bytesMax).catch((cause: unknown) => {
+    // A body that breaks off is the client's doing, and no fault of ours to be logged.
+    throw cause instanceof DatabaseError ? cause : brokenOff(cause);
+  });
   const value = parseText(bytes);
   if (isDeeperThan(value, DEPTH_MAX)) {
     throw malformed(`recursion limit exceeded: expected at most ${DEPTH_MAX} levels of nesting`);
@@ -73,6 +76,11 @@ async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array
     chunks.push(chunk);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+}
+
+function brokenOff(cause: unknown): DatabaseError {
+  const message = 'The request was given up by its client before its body had arrived.';
+  return new DatabaseError('TESSERA_ABORTED', message, { cause });
 }
 
 function tooLarge(bytesMax: number): DatabaseError {

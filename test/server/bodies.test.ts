@@ -251,3 +251,21 @@ describe('hostile bodies', () => {
     expect(reply.text).toContain('"embeddings":[[0.1,3.0,1e-7]]');
   });
 });
+
+test('a body that breaks off is the client’s doing: nothing is stored, and no fault is logged', async () => {
+  const path = await harness.createCollection('broken');
+  const bodies = [{}, { 'content-length': '1000' }].map(async (headers) => {
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.error(new Error('aborted'));
+      },
+    });
+    const init = { method: 'POST', body, duplex: 'half', headers } as RequestInit;
+    const response = await harness.server.fetch(new Request(`http://server${path}/add`, init));
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'TESSERA_ABORTED' });
+  });
+  await Promise.all(bodies);
+  expect(harness.log.filter(({ level }) => level === 'error')).toEqual([]);
+  expect((await harness.send('GET', `${path}/count`)).json).toBe(0);
+});
