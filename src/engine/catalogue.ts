@@ -167,18 +167,18 @@ export class Catalogue {
   }
 
   /**
-   * Notes what a write has shown of a collection: its dimension, and metadata keys of types not seen before.
+   * Notes what a write has shown of a collection: its dimension (`null` where the write saw none, which says
+   * nothing of what others saw since), and metadata keys of types not seen before.
    */
   learn(scope: CollectionScope, dimension: number | null, keys: readonly MetadataKey[]): void {
     const { info } = this.#byId(scope);
-    if (info.dimension === dimension && growSchema(info.schema, keys) === null) return;
+    const isKnown = dimension === null || info.dimension === dimension;
+    if (isKnown && growSchema(info.schema, keys) === null) return;
     this.#store.write(() => {
       // Another process may have noted something else meanwhile: look again under the lock.
       const { info: latest, databaseId } = this.#byId(scope);
-      this.#put(
-        { ...latest, dimension, schema: growSchema(latest.schema, keys) ?? latest.schema },
-        databaseId,
-      );
+      const schema = growSchema(latest.schema, keys) ?? latest.schema;
+      this.#put({ ...latest, dimension: dimension ?? latest.dimension, schema }, databaseId);
     });
   }
 
