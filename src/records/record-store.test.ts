@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { batchOf, type TestRecord } from '../../test/support/batches.ts';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
-import { DEFAULT_SETTINGS } from '../api/index.ts';
+import { DEFAULT_SETTINGS, type RecordBatch } from '../api/index.ts';
 import { DatabaseError, seededNumbers } from '../base/index.ts';
 import { openSqlDatabase } from '../sqlite/index.ts';
 import { RecordStore } from './record-store.ts';
@@ -42,6 +42,31 @@ describe('a look-up by id', () => {
     expect(store.read(() => store.byId('\ud800'))).toBeUndefined();
     expect(store.read(() => store.byId('\ufffd'))).toMatchObject({ id: '\ufffd' });
   });
+});
+
+it('one call may touch more vector blocks than are held in memory', () => {
+  const store = open();
+  const dimension = 4096;
+  const count = 1_500;
+  const batch = (factor: number): RecordBatch => ({
+    ...batchOf(...Array.from({ length: count }, (_, i) => ({ id: `r${i}` }))),
+    embeddings: {
+      dimension,
+      values: new Float32Array(count * dimension).map((_, i) => factor * Math.floor(i / dimension)),
+      present: null,
+    },
+  });
+  write(store, (writer) => writer.add(batch(1)));
+  write(store, (writer) => writer.upsert(batch(2)));
+  store.read((state) => {
+    const table = store.vectors(state.dimension!);
+    const { rows, vectorChecksums } = store.rows();
+    const first = rows.map((row, i) => table.read(row, vectorChecksums[i]!)[0]);
+    expect(first).toEqual(Array.from({ length: count }, (_, i) => 2 * i));
+  });
+  write(store, (writer) => writer.delete(Array.from({ length: count - 1 }, (_, i) => i + 1)));
+  expect(embeddingOf(store, `r${count - 1}`)[0]).toBe(2 * (count - 1));
+  expect(store.database.prepare('SELECT count(*) FROM vectors').get()).toEqual([1]);
 });
 
 describe('writes', () => {

@@ -6,8 +6,15 @@ import { corruptRecord } from './record.ts';
 import { bytesOf, embeddingChecksum, VectorBlock } from './vector-block.ts';
 
 /**
- * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory until `flush`
- * writes the changed ones, each once, however many of its rows changed. Make a new one for each transaction.
+ * Blocks held in memory at once (16 MB): far more than a batch touches in turns, while deleting or reading a
+ * whole collection needs no more memory than this.
+ */
+const BLOCKS_HELD_MAX = 1_024;
+
+/**
+ * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory, up to a bound,
+ * until `flush` writes the changed ones, each once, however many of its rows changed. Make a new one for each
+ * transaction.
  */
 export class VectorTable {
   readonly #database: SqlDatabase;
@@ -115,6 +122,10 @@ export class VectorTable {
         throw corruptRecord(number * this.#rowsPerBlock + 1, null, 'its vector block has a wrong length');
       }
       block = decoded;
+    }
+    if (this.#blocks.size >= BLOCKS_HELD_MAX) {
+      this.flush();
+      this.#blocks.clear();
     }
     this.#blocks.set(number, block);
     return block;
