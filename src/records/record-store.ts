@@ -49,6 +49,30 @@ export class RecordStore {
    * the commit itself fails, nothing of the group is stored and the error is thrown.
    */
   writeGroup<T>(calls: readonly ((writer: RecordWriter, state: StoreState) => T)[]): Outcome<T>[] {
+    return calls.length === 1 ? [this.#writeAlone(calls[0]!)] : this.#writeTogether(calls);
+  }
+
+  /**
+   * One call needs no savepoint, for which SQLite would keep the former content of every page it touches in
+   * memory: as much as the collection is large when a call deletes all of it.
+   */
+  #writeAlone<T>(call: (writer: RecordWriter, state: StoreState) => T): Outcome<T> {
+    try {
+      const value = this.database.write(() => {
+        const state = this.#liveState();
+        const writer = new RecordWriter(this.database, state);
+        const result = call(writer, state);
+        writer.finish();
+        return result;
+      });
+      return { ok: true, value };
+    } catch (error) {
+      if (isFatalToGroup(error)) throw error;
+      return { ok: false, error };
+    }
+  }
+
+  #writeTogether<T>(calls: readonly ((writer: RecordWriter, state: StoreState) => T)[]): Outcome<T>[] {
     return this.database.write(() => {
       let state = this.#liveState();
       return calls.map((call): Outcome<T> => {
