@@ -50,7 +50,7 @@ const NORMS: Readonly<Record<Space, { readonly min: number; readonly max: number
 };
 
 /** From this share of changed rows on, centres are refined and the recall is measured again. */
-const CHANGED_SHARE = 0.3;
+const CHANGED_SHARE = 0.5;
 const DEFAULT_RECALL = 0.99;
 const NO_SLOT = 0xffffffff;
 
