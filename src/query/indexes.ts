@@ -17,7 +17,7 @@ import type { Space } from '../api/index.ts';
 import { Bitset, seededNumbers } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
-import { ClusteredIndex } from '../vectors/index.ts';
+import { type CellBytes, type CellsHeader, ClusteredIndex } from '../vectors/index.ts';
 
 /**
  * A backlog of more changes than this, and than half the records, is loaded anew: cheaper than change by
@@ -45,6 +45,13 @@ const INDEX_SEED = 1;
 const DEAD_SHARE_MAX = 0.25;
 const DEAD_COUNT_MIN = 1_024;
 
+/** The cells of a vector index as of a position in the change sequence. */
+interface FormerCells {
+  readonly header: CellsHeader;
+  readonly cells: readonly CellBytes[];
+  readonly position: number;
+}
+
 /** See the top of this file. */
 export class CollectionIndexes {
   readonly #store: RecordStore;
@@ -58,6 +65,8 @@ export class CollectionIndexes {
   #vectorChecksums: number[] = [];
   #vectors: ClusteredIndex | null = null;
   #isSettled = true;
+  /** Cells from before the slots were renumbered, until the embeddings are loaded again. */
+  #formerCells: FormerCells | null = null;
   #documents: (string | null)[] | null = null;
   #documentsLength = 0;
   #hasTooLongDocuments = false;
@@ -103,8 +112,8 @@ export class CollectionIndexes {
 
   /** Brings everything loaded up to `state`, the state of the transaction under way. */
   follow(state: StoreState): void {
-    const isTooFarBehind = this.#position < state.purgedSequence || this.#position > state.sequence;
-    if (isTooFarBehind || this.#hasTooManyDead()) this.drop();
+    if (this.#position > state.sequence) this.drop();
+    else if (this.#position < state.purgedSequence || this.#hasTooManyDead()) this.#renumber();
     if (this.#rows === null) {
       this.#loadRows(state);
     } else if (this.#position < state.sequence) {
@@ -171,6 +180,7 @@ export class CollectionIndexes {
       load.scan(rows, vectorChecksums, (index, embedding) =>
         vectors.set(this.liveSlotOf(rows[index]!), embedding),
       );
+      this.#takeOverCells(vectors);
       this.#vectors = vectors;
       this.#isSettled = false;
     }
@@ -203,10 +213,30 @@ export class CollectionIndexes {
     this.#deadCount = 0;
     this.#columns = new MetadataColumns();
     this.#vectors = null;
+    this.#formerCells = null;
     this.#isSettled = true;
     this.#documents = null;
     this.#documentsLength = 0;
     this.#hasTooLongDocuments = false;
+  }
+
+  /** Gives the live records slots without gaps, by loading anew. Making the cells anew would take longest. */
+  #renumber(): void {
+    const rows = this.#rows ?? [];
+    const header = this.#vectors?.header;
+    const cells = this.#vectors === null ? [] : [...this.#vectors.keptCells((slot) => rows[slot]!)];
+    const position = this.#position;
+    this.drop();
+    if (header !== undefined) this.#formerCells = { header, cells, position };
+  }
+
+  /** Cells name rows, which keep their numbers; rows that have changed since are left to be taken in anew. */
+  #takeOverCells(vectors: ClusteredIndex): void {
+    if (this.#formerCells === null) return;
+    const { header, cells, position } = this.#formerCells;
+    const changed = new Set(this.#store.changesSince(position).map(([, row]) => row));
+    vectors.loadCells(header, cells, (row) => (changed.has(row) ? -1 : this.slotOf(row)));
+    this.#formerCells = null;
   }
 
   #hasTooManyDead(): boolean {
@@ -229,7 +259,7 @@ export class CollectionIndexes {
   #absorb(state: StoreState): void {
     const changed = this.#store.changesSince(this.#position).map(([, row]) => row);
     if (changed.length > BACKLOG_COUNT_MIN && changed.length > state.recordCount / 2) {
-      this.drop();
+      this.#renumber();
       this.#loadRows(state);
       return;
     }

@@ -23,10 +23,10 @@ import type { CellEntries } from './cell-table.ts';
 const VERSION = 1;
 const HEADER_BYTES = 24;
 
-/** A cell that has changed: its number and its bytes, none if the cell is no more. */
+/** A cell's number and its bytes. */
 export interface CellBytes {
   readonly cell: number;
-  readonly bytes: Uint8Array | undefined;
+  readonly bytes: Uint8Array;
 }
 
 /** A cell as `encodeCell` takes and `decodeCell` gives it. */

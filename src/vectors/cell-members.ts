@@ -93,23 +93,6 @@ export class CellMembers {
     return this.#cells[slot] === WAITING;
   }
 
-  /** Takes a slot out of every place that has it, for when its own account of that is wrong. */
-  expel(slot: number, table: CellTable | undefined): void {
-    this.#reserve(slot + 1);
-    if (this.#cells[slot] !== ABSENT) this.#liveCount--;
-    this.#cells[slot] = ABSENT;
-    for (let cell = 0; cell < (table?.cellCount ?? 0); cell++) {
-      const entries: number[] = [];
-      const at = table!.slotsOf(cell, entries).indexOf(slot);
-      if (at !== -1) this.drop(cell, entries[at]!, table!);
-    }
-    for (const list of [this.waiting, this.apart]) {
-      for (let i = 0; i < list.count; i++) {
-        if (list.at(i) === slot) this.#places[list.removeAt(i)] = i;
-      }
-    }
-  }
-
   /** Calls `visit` for the slots outside cells. */
   forEachOutside(visit: (slot: number) => void): void {
     for (let i = 0; i < this.waiting.count; i++) visit(this.waiting.at(i));

@@ -34,7 +34,6 @@ export class CellUpkeep {
   readonly #random: () => number;
   /** Cells that may have become too large or too small. */
   readonly #suspects = new Set<number>();
-  readonly #changed = new Set<number>();
 
   constructor(
     parts: { space: Space; flat: FlatIndex; members: CellMembers; table: CellTable },
@@ -47,11 +46,6 @@ export class CellUpkeep {
     this.#table = parts.table;
     this.#tuning = tuning;
     this.#random = random;
-  }
-
-  /** Cells whose entries or centre have changed since the caller last emptied the set. */
-  get changed(): Set<number> {
-    return this.#changed;
   }
 
   /** Cells in use. */
@@ -104,7 +98,6 @@ export class CellUpkeep {
   /** Notes that an entry has left a cell. */
   noteRemoval(cell: number): void {
     this.#suspects.add(cell);
-    this.#changed.add(cell);
   }
 
   /** Splits or dissolves one cell that needs it; false if none does. */
@@ -124,11 +117,6 @@ export class CellUpkeep {
       }
     }
     return false;
-  }
-
-  /** Takes every cell for changed, for when it is not known which one is. */
-  noteAll(): void {
-    for (let cell = 0; cell < this.#table.cellCount; cell++) this.noteRemoval(cell);
   }
 
   /** Makes every cell a suspect, for when the size asked for has changed. */
@@ -157,7 +145,6 @@ export class CellUpkeep {
       table.addToSum();
     }
     const centre = table.takeSum().map((sum) => sum / Math.max(1, staying.length));
-    this.#changed.add(cell);
     this.#suspects.add(cell);
     if (staying.length === 0) return;
     this.#moveAll(staying, table.createCell(centre));
@@ -187,7 +174,6 @@ export class CellUpkeep {
     this.#members.moveTo(slot, cell, this.#table, own);
     if (from !== -1) this.noteRemoval(from);
     this.#suspects.add(cell);
-    this.#changed.add(cell);
   }
 
   #moveAll(slots: readonly number[], cell: number): void {
@@ -200,7 +186,6 @@ export class CellUpkeep {
   #free(cell: number): void {
     this.#table.freeCell(cell);
     this.#suspects.delete(cell);
-    this.#changed.add(cell);
   }
 
   /** Gives all rows of a cell to the other cells. */

@@ -240,32 +240,16 @@ export class ClusteredIndex {
     return this.#members.faults(this.#live, this.#table);
   }
 
-  /** Takes the slots out of wherever they are and lets those that are live wait again. */
-  repair(slots: readonly number[]): void {
-    this.#upkeep?.noteAll();
-    for (const slot of slots) {
-      this.#members.expel(slot, this.#table);
-      if (this.#live.has(slot)) this.#members.add(slot, !this.#isFit(this.#flat.normOf(slot)));
-    }
-  }
-
   /**
-   * The cells that have changed since this was last asked, encoded for keeping, each by its number; without
-   * bytes where a cell is no more. `rowOf` gives the stable row number of a slot. Together with `header`
-   * they are what `loadCells` needs. A cell counts as kept once it was yielded.
+   * All cells, encoded for keeping, each with its number. `rowOf` gives the stable row number of a slot.
+   * Together with `header` they are what `loadCells` needs. O(bytes).
    */
-  *changedCells(rowOf: (slot: number) => number): Generator<CellBytes> {
+  *keptCells(rowOf: (slot: number) => number): Generator<CellBytes> {
     const table = this.#table;
-    if (table === undefined || this.#upkeep === undefined) return;
-    for (const cell of this.#upkeep.changed) {
-      this.#upkeep.changed.delete(cell);
-      if (table.isFree(cell)) {
-        yield { cell, bytes: undefined };
-        continue;
-      }
-      const entries = table.entriesOf(cell);
-      const rows = Float64Array.from(entries.slots, rowOf);
-      yield { cell, bytes: encodeCell({ ...entries, rows }) };
+    for (let cell = 0; cell < (table?.cellCount ?? 0); cell++) {
+      if (table!.isFree(cell)) continue;
+      const entries = table!.entriesOf(cell);
+      yield { cell, bytes: encodeCell({ ...entries, rows: Float64Array.from(entries.slots, rowOf) }) };
     }
   }
 
@@ -276,7 +260,7 @@ export class ClusteredIndex {
   }
 
   /**
-   * Takes over cells that `changedCells` gave, the latest of each number, so that the rows in them need not
+   * Takes over cells that `keptCells` gave, so that the rows in them need not
    * be taken in anew. Called once, after the vectors as of that time were `set` and before `maintain`; rows
    * whose vectors have changed since are `set` once more afterwards. `slotOf` gives the slot of a row, −1
    * if it has none.
@@ -289,7 +273,6 @@ export class ClusteredIndex {
     const width = Math.ceil(this.#dimension / 32) * 32;
     const stored: { cell: number; content: StoredCell }[] = [];
     for (const { cell, bytes } of cells) {
-      if (bytes === undefined) continue;
       const content = decodeCell(bytes, width);
       if (content === undefined) return false;
       stored.push({ cell, content });
