@@ -16,6 +16,19 @@ describe('parseJson', () => {
     expect(parseJson('1.0')).toEqual(new Double(1));
   });
 
+  it('keeps every float a float, also where it rounds to an integer', () => {
+    const digits = (minLength: number, maxLength: number): fc.Arbitrary<string> =>
+      fc.string({ unit: fc.constantFrom('0', '9', '5'), minLength, maxLength, size: 'max' });
+    fc.assert(
+      fc.property(digits(0, 18), digits(1, 20), fc.constantFrom('', '-'), (whole, fraction, sign) => {
+        const text = `${sign}${/^(?:0|$)/.test(whole) ? '0' : whole}.${fraction}`;
+        const value = Number(text);
+        expect(parseJson(text)).toEqual(Number.isInteger(value) ? new Double(value) : value);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it('keeps spellings inside strings as they are', () => {
     expect(parseJson('{"t":"a, 1.0, 12345678901234567890 1e5"}')).toEqual({
       t: 'a, 1.0, 12345678901234567890 1e5',

@@ -34,15 +34,23 @@ export type JsonValue =
   | { [key: string]: JsonValue };
 
 /**
- * A number, outside of strings, whose spelling may lose something: an integral float (also one that rounds to
- * an integer), an exponent, sixteen digits or more. The integer part follows JSON's grammar to the letter, so
- * that a malformed number stays as it is and is refused by the parser.
+ * A number, outside of strings, whose spelling may lose something: an integral float, an exponent, sixteen
+ * digits or more. Also a float that may round to an integer: one of six digits before the point or more, or
+ * with ten zeros or nines after it, without which five digits leave a double room for the fraction. The
+ * integer part follows JSON's grammar to the letter, so that a malformed number stays as it is and is refused
+ * by the parser.
  */
-const LOSSY_NUMBER =
-  /(?<![\w.+-])-?(?:0|[1-9]\d*)(?:\.0+|\.(?:0{15}|9{15})\d*|(?:\.\d+)?[eE][+-]?\d+|(?<=\d{16}))(?![\w.+-])/g;
+const LOSSY_NUMBER = lossyNumber(
+  /-?(?:0|[1-9]\d*)/,
+  /\.0+|\.(?:0{10}|9{10})\d*|(?<=\d{6})\.\d+|(?:\.\d+)?[eE][+-]?\d+|(?<=\d{16})/,
+);
+
+function lossyNumber(whole: RegExp, rest: RegExp): RegExp {
+  return new RegExp(`(?<![\\w.+-])${whole.source}(?:${rest.source})(?![\\w.+-])`, 'g');
+}
 
 /** The same, without grammar: a quick look over a whole text, strings included. */
-const MAYBE_LOSSY = /\d\.0+(?!\d)|\.(?:0{15}|9{15})|\d[eE][+-]?\d|(?<![\d.])\d{16}/;
+const MAYBE_LOSSY = /\d\.0+(?!\d)|\.(?:0{10}|9{10})|\d{6}\.\d|\d[eE][+-]?\d|(?<![\d.])\d{16}/;
 
 /** Characters for private use, from which the mark is taken, as such and as an escape. */
 const PRIVATE = /[\ue000-\uf8ff]|\\u([eEfF][\da-fA-F]{3})/g;

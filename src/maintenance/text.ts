@@ -1,6 +1,7 @@
 /** Brings a collection's text index up to its records, slice by slice. */
 import { DatabaseError } from '../base/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
+import { isSqlError } from '../sqlite/index.ts';
 import { TextIndex } from '../text/index.ts';
 
 /** Changes that one slice absorbs: about 5 ms of work, so that a query never waits long for the thread. */
@@ -8,18 +9,25 @@ const CHANGES_PER_SLICE = 200;
 
 /**
  * Absorbs the next changes into the text index, as `absorbSlice`. A damaged index is dropped instead, so that
- * a query which misses it has it made anew.
- *
- * Errors: `TESSERA_CORRUPT` where it cannot even be dropped; queries read the documents then.
+ * a query which misses it has it made anew; where it cannot even be dropped, queries read the documents.
  */
 export function absorbText(store: RecordStore, isWanted: boolean): boolean {
   try {
     return absorbSlice(store, isWanted);
   } catch (error) {
-    if (!(error instanceof DatabaseError && error.code === 'TESSERA_CORRUPT')) throw error;
-    store.write(() => TextIndex.open(store.database)?.drop());
-    return false;
+    if (!isDamage(error)) throw error;
   }
+  try {
+    store.write(() => TextIndex.open(store.database)?.drop());
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  return false;
+}
+
+/** FTS5 tells of some damage only at the commit, with codes that elsewhere mean a fault of ours. */
+function isDamage(error: unknown): boolean {
+  return error instanceof DatabaseError ? error.kind === 'corrupt' : isSqlError(error);
 }
 
 /**

@@ -72,16 +72,19 @@ export class SqlDatabase {
     return this.#guard(() => this.#connection.prepare(`PRAGMA ${text}`).get()?.[0] ?? null);
   }
 
-  /** Runs `work` in a read transaction: all its reads see one state. */
+  /**
+   * Runs `work` in a read transaction: all its reads see one state. There is nothing to commit, and a virtual
+   * table that was found damaged would refuse to.
+   */
   read<T>(work: () => T): T {
-    return this.#transaction('BEGIN', work);
+    return this.#transaction('BEGIN', 'ROLLBACK', work);
   }
 
   /**
    * Runs `work` in a write transaction, with the write lock from the start: all of it is committed, or none.
    */
   write<T>(work: () => T): T {
-    return this.#transaction('BEGIN IMMEDIATE', work);
+    return this.#transaction('BEGIN IMMEDIATE', 'COMMIT', work);
   }
 
   /**
@@ -108,11 +111,11 @@ export class SqlDatabase {
     this.#guard(() => this.#connection.close());
   }
 
-  #transaction<T>(begin: string, work: () => T): T {
+  #transaction<T>(begin: string, end: string, work: () => T): T {
     this.prepare(begin).run();
     try {
       const result = work();
-      this.prepare('COMMIT').run();
+      this.prepare(end).run();
       return result;
     } catch (error) {
       this.#undo(error, ['ROLLBACK']);

@@ -1,9 +1,10 @@
 /** Indexes follow the records: every answer is that of the present state, whatever was loaded before. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { type Backend, type CollectionScope, parseWhere, parseWhereDocument } from '../../src/api/index.ts';
 import { seededNumbers } from '../../src/base/index.ts';
-import { openSqlDatabase } from '../../src/sqlite/index.ts';
+import { openSqlDatabase, sqlDriverName } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest, type TestRecord } from '../support/batches.ts';
 import { makeCollection, openTestDatabase } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -104,6 +105,30 @@ function run(path: string, sql: string): void {
   database.close();
 }
 
+interface UnsafeDatabase {
+  exec(sql: string): void;
+  close(): void;
+  unsafeMode?(): void;
+  enableDefensive?(isEnabled: boolean): void;
+}
+
+/** As `run`, on tables that SQLite guards against programs; by the driver that the database uses. */
+function runUnsafe(path: string, sql: string): void {
+  const load = createRequire(import.meta.url);
+  const driver = sqlDriverName();
+  const loaded: unknown = load(driver);
+  const Database = (
+    driver === 'node:sqlite' ? (loaded as { DatabaseSync: unknown }).DatabaseSync : loaded
+  ) as new (
+    file: string,
+  ) => UnsafeDatabase;
+  const database = new Database(path);
+  database.unsafeMode?.();
+  database.enableDefensive?.(false);
+  database.exec(sql);
+  database.close();
+}
+
 /** The text index keeps its format's version in a table, beside the word `version`. */
 function flipVersion(path: string): void {
   const bytes = readFileSync(path);
@@ -152,6 +177,11 @@ describe('the text index', () => {
     ['one bit of its version has turned over', (file: string) => flipVersion(file)],
     ['its position is gone', (file: string) => run(file, 'DELETE FROM followers')],
     ['its position is far ahead', (file: string) => run(file, 'UPDATE followers SET position = 1000000')],
+    ['a part is missing', (file: string) => runUnsafe(file, 'DROP TABLE text_index_idx')],
+    [
+      'its terms lead nowhere',
+      (file: string) => runUnsafe(file, 'DELETE FROM text_index_data WHERE id > 10'),
+    ],
     ['its place for positions is gone', (file: string) => run(file, 'DROP TABLE followers')],
   ])('that is damaged (%s) costs time, not answers', async (_, harm) => {
     const path = temporaryDirectory();
@@ -177,5 +207,29 @@ describe('the text index', () => {
       expect(await found(second, scope, tiles)).toEqual([...expected, 'new']);
       await new Promise((resolve) => setImmediate(resolve));
     }
+  });
+
+  it('that contradicts itself stops neither writes nor the process', async () => {
+    const path = temporaryDirectory();
+    const filler = 'lorem ipsum dolor sit amet '.repeat(1000);
+    const records = Array.from({ length: 350 }, (_, i) => ({
+      id: `r${i}`,
+      embedding: [i],
+      document: `${filler}${i}`,
+    }));
+    const first = await openTestDatabase({ path });
+    const scope = await makeCollection(first);
+    await first.add(scope, batchOf(...records));
+    await found(first, scope, { whereDocument: parseWhereDocument({ $contains: 'lorem' }) });
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await first.close();
+    runUnsafe(
+      `${path}/collections/${scope.collectionId}.sqlite3`,
+      "UPDATE text_index_data SET block = x'00'",
+    );
+    const second = await openTestDatabase({ path });
+    await second.add(scope, batchOf({ id: 'new', embedding: [1], document: filler }));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(await second.count(scope)).toBe(351);
   });
 });
