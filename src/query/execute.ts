@@ -102,14 +102,22 @@ export function hasFilter({ where, whereDocument }: RecordSelection): boolean {
 function selectSlots(context: DocumentContext, state: StoreState, selection: RecordSelection): Bitset {
   const { indexes } = context;
   indexes.follow(state);
-  let allowed = indexes.live;
-  if (selection.ids !== null) {
-    allowed = new Bitset();
-    for (const { row } of recordsOf(context, selection.ids)) allowed.add(indexes.liveSlotOf(row));
+  if (selection.ids === null) {
+    if (!hasFilter(selection)) return indexes.live;
+    return indexes.remember(keyOf(selection), () => filterSlots(context, indexes.live, selection));
   }
+  const chosen = new Bitset();
+  for (const { row } of recordsOf(context, selection.ids)) chosen.add(indexes.liveSlotOf(row));
+  return filterSlots(context, chosen, selection);
+}
+
+/** The slots of `chosen` that the filters admit. */
+function filterSlots(context: DocumentContext, chosen: Bitset, selection: RecordSelection): Bitset {
+  const { indexes, metadataKeys } = context;
+  let allowed = chosen;
   for (const node of [selection.where, selection.whereDocument]) {
     if (node === null) continue;
-    indexes.loadKeys(whereKeys(node), context.metadataKeys);
+    indexes.loadKeys(whereKeys(node), metadataKeys);
     allowed = evaluateFilter(node, {
       live: allowed,
       columns: indexes.columns,
@@ -117,6 +125,13 @@ function selectSlots(context: DocumentContext, state: StoreState, selection: Rec
     });
   }
   return allowed;
+}
+
+/** A text that two selections share only when their filters are the same. */
+function keyOf({ where, whereDocument }: RecordSelection): string {
+  return JSON.stringify([where, whereDocument], (_, value: unknown) =>
+    typeof value === 'bigint' ? { bigint: String(value) } : value,
+  );
 }
 
 /** The records of the ids that are stored, in insertion order, each once. */

@@ -14,7 +14,7 @@
  */
 
 import type { Space } from '../api/index.ts';
-import { Bitset, seededNumbers } from '../base/index.ts';
+import { Bitset, LruMap, seededNumbers } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
 import { type CellBytes, type CellsHeader, ClusteredIndex } from '../vectors/index.ts';
@@ -37,6 +37,13 @@ const EAGER_VALUES_MAX = 2_097_152;
  * 1 ms there and 50 ms through SQLite; beyond this size the text index is the faster one (docs/adr/0009).
  */
 const DOCUMENTS_LENGTH_MAX = 8_388_608;
+
+/**
+ * Answers of filters that are remembered, and the longest filter worth it: at a million records an answer
+ * takes 125 KB.
+ */
+const FILTERS_REMEMBERED_MAX = 16;
+const FILTER_KEY_LENGTH_MAX = 4_096;
 
 /** The index draws samples and a rotation: from the same numbers each time, so that a run can be repeated. */
 const INDEX_SEED = 1;
@@ -64,6 +71,7 @@ export class CollectionIndexes {
   /** Checksums of the embeddings by slot: they tell which changes of a record changed its embedding. */
   #vectorChecksums: number[] = [];
   #vectors: ClusteredIndex | null = null;
+  #filtered = new LruMap<string, Bitset>(FILTERS_REMEMBERED_MAX, () => {});
   #isSettled = true;
   /** Cells from before the slots were renumbered, until the embeddings are loaded again. */
   #formerCells: FormerCells | null = null;
@@ -114,12 +122,26 @@ export class CollectionIndexes {
   follow(state: StoreState): void {
     if (this.#position > state.sequence) this.drop();
     else if (this.#position < state.purgedSequence || this.#hasTooManyDead()) this.#renumber();
+    if (this.#position !== state.sequence) this.#forgetFilters();
     if (this.#rows === null) {
       this.#loadRows(state);
     } else if (this.#position < state.sequence) {
       this.#absorb(state);
     }
     this.#position = state.sequence;
+  }
+
+  /**
+   * What `compute` gives, remembered under a key until a record changes: programs ask with the same filter
+   * again and again. The set is not to be changed.
+   */
+  remember(key: string, compute: () => Bitset): Bitset {
+    let slots = this.#filtered.get(key);
+    if (slots === undefined) {
+      slots = compute();
+      if (key.length <= FILTER_KEY_LENGTH_MAX) this.#filtered.set(key, slots);
+    }
+    return slots;
   }
 
   /** The row of a slot. */
@@ -208,6 +230,7 @@ export class CollectionIndexes {
    * Forgets everything; the next call loads anew. For after a transaction whose changes were seen but undone.
    */
   drop(): void {
+    this.#forgetFilters();
     this.#rows = null;
     this.#live = new Bitset();
     this.#deadCount = 0;
@@ -237,6 +260,10 @@ export class CollectionIndexes {
     const changed = new Set(this.#store.changesSince(position).map(([, row]) => row));
     vectors.loadCells(header, cells, (row) => (changed.has(row) ? -1 : this.slotOf(row)));
     this.#formerCells = null;
+  }
+
+  #forgetFilters(): void {
+    this.#filtered = new LruMap(FILTERS_REMEMBERED_MAX, () => {});
   }
 
   #hasTooManyDead(): boolean {

@@ -82,6 +82,34 @@ describe('after every kind of write', () => {
   });
 });
 
+describe('a filter that is asked again', () => {
+  it('is answered anew after every change, and told from others that look alike', async () => {
+    const backend = await openTestDatabase();
+    const scope = await makeCollection(backend);
+    const big = 9007199254740993n;
+    await backend.add(
+      scope,
+      batchOf({ id: 'a', embedding: [1], metadata: `{"k":1,"b":${big}}`, document: 'x' }),
+    );
+    for (let round = 0; round < 3; round++) {
+      const id = `r${round}`;
+      await backend.add(scope, batchOf({ id, embedding: [round], metadata: '{"k":1}', document: 'y' }));
+      const expected = ['a', ...Array.from({ length: round + 1 }, (_, i) => `r${i}`)];
+      for (let again = 0; again < 2; again++) {
+        expect(await found(backend, scope, { where: parseWhere({ k: 1 }) })).toEqual(expected);
+        expect(await found(backend, scope, { where: parseWhere({ k: '1' }) })).toEqual([]);
+        expect(await found(backend, scope, { where: parseWhere({ b: big }) })).toEqual(['a']);
+        expect(await found(backend, scope, { where: parseWhere({ b: String(big) }) })).toEqual([]);
+        expect(await found(backend, scope, { where: parseWhere({ k: 1 }), ids: ['a'] })).toEqual(['a']);
+        const both = { where: parseWhere({ k: 1 }), whereDocument: parseWhereDocument({ $contains: 'x' }) };
+        expect(await found(backend, scope, both)).toEqual(['a']);
+      }
+    }
+    await backend.delete(scope, deleteRequest({ where: parseWhere({ k: 1 }) }));
+    expect(await found(backend, scope, { where: parseWhere({ k: 1 }) })).toEqual([]);
+  });
+});
+
 describe('a failed transaction', () => {
   it('leaves no trace in the indexes that had followed it', async () => {
     const path = temporaryDirectory();
