@@ -17,4 +17,5 @@ export {
 } from './errors.ts';
 export { Double, formatFloat, formatJson, type JsonValue, parseJson } from './json.ts';
 export { LruMap } from './lru.ts';
+export { nearestOf } from './nearest.ts';
 export { type Random, seededNumbers, seededRandom, systemRandom } from './random.ts';

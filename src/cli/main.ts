@@ -1,8 +1,8 @@
 /** The command line: finds the command, prints help and errors, and says which status to exit with. */
 import { RELEASE_VERSION } from '../api/index.ts';
-import { DatabaseError } from '../base/index.ts';
+import { DatabaseError, nearestOf } from '../base/index.ts';
 import type { Command, Terminal } from './command.ts';
-import { formatOptions, nearestOf, parseOptions, UsageError } from './options.ts';
+import { formatOptions, parseOptions, UsageError } from './options.ts';
 import { runCommand } from './run.ts';
 
 const COMMANDS: readonly Command[] = [runCommand];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatOptions, nearestOf, type OptionSpec, parseOptions, UsageError } from './options.ts';
+import { formatOptions, type OptionSpec, parseOptions, UsageError } from './options.ts';
 
 const SPECS: readonly OptionSpec[] = [
   { name: 'path', value: 'DIR', fallback: './data', summary: 'Where' },
@@ -20,20 +20,6 @@ describe('parseOptions', () => {
     for (const args of [['--pth', 'x'], ['-p'], ['--path'], ['--allow-reset=1'], ['more']]) {
       expect(() => parseOptions(args, SPECS), args.join(' ')).toThrow(UsageError);
     }
-  });
-});
-
-describe('nearestOf', () => {
-  test('finds the name that was probably meant', () => {
-    const known = ['--path', '--port', '--allow-reset'];
-    expect(nearestOf('--prot', known)).toBe('--port');
-    expect(nearestOf('--alow-rest', known)).toBe('--allow-reset');
-    expect(nearestOf('--path', known)).toBe('--path');
-  });
-
-  test('finds none when all are far', () => {
-    expect(nearestOf('--verbose', ['--path', '--port'])).toBe(null);
-    expect(nearestOf('x', [])).toBe(null);
   });
 });
 

@@ -3,6 +3,7 @@
  * meant.
  */
 import { parseArgs } from 'node:util';
+import { nearestOf } from '../base/index.ts';
 
 /** One option of a command. */
 export interface OptionSpec {
@@ -48,35 +49,6 @@ function checkNames(args: readonly string[], specs: readonly OptionSpec[]): void
     const hint = nearest === null ? '' : ` Did you mean ${nearest}?`;
     throw new UsageError(`Unknown option ${name}.${hint}`);
   }
-}
-
-/**
- * The name nearest to `name`, or `null` when none is near: more than a third of it would have to be changed.
- */
-export function nearestOf(name: string, known: readonly string[]): string | null {
-  let nearest: string | null = null;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance >= least) continue;
-    least = distance;
-    nearest = candidate;
-  }
-  return nearest;
-}
-
-/** Levenshtein distance, by rows of the matrix. O(|left| × |right|). */
-function editDistance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= left.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= right.length; j++) {
-      const substitution = row[j - 1]! + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[right.length]!;
 }
 
 /** The options as lines of a help text. */
