@@ -4,13 +4,16 @@
  * Everything for users of the library, and nothing but composition: the clients of `client/` over the backend
  * of `engine/`. Programs that talk to servers alone import `tesseradb/http`, which loads in a browser.
  */
-import type { Settings } from './api/index.ts';
+import type { Backend, Settings } from './api/index.ts';
 import {
   type ClientScope,
+  checkMembers,
   DatabaseAdmin,
   DatabaseClient,
   HttpClient,
   type HttpSettings,
+  invalidArgument,
+  membersOf,
 } from './client/index.ts';
 import { openDatabase } from './engine/index.ts';
 
@@ -26,9 +29,24 @@ export interface PersistentSettings extends EphemeralSettings {
 /** What `Client` and `AdminClient` take: settings of one of the three kinds of clients. */
 export type ClientSettings = EphemeralSettings | PersistentSettings | (HttpSettings & ClientScope);
 
+const EPHEMERAL_MEMBERS = membersOf<EphemeralSettings>({
+  durability: true,
+  threads: true,
+  allowReset: true,
+  readOnly: true,
+  openCollectionsMax: true,
+  busyTimeoutMs: true,
+  walPagesMax: true,
+  tenant: true,
+  database: true,
+});
+const PERSISTENT_MEMBERS = ['path', ...EPHEMERAL_MEMBERS];
+
 /** A database in memory, gone when the client is closed. Each client has its own. */
 export class EphemeralClient extends DatabaseClient {
+  /** Errors: `TESSERA_INVALID_ARGUMENT` for an unknown setting, such as a `path`. */
   constructor(settings: EphemeralSettings = {}) {
+    checkMembers(settings, 'EphemeralClient', EPHEMERAL_MEMBERS);
     const { tenant, database, ...rest } = settings;
     super(() => openDatabase({ ...rest, path: null }), { tenant, database });
   }
@@ -41,10 +59,19 @@ export class EphemeralClient extends DatabaseClient {
  * `TESSERA_IO`.
  */
 export class PersistentClient extends DatabaseClient {
+  /** Errors: `TESSERA_INVALID_ARGUMENT` without a `path`, and for an unknown setting. */
   constructor(settings: PersistentSettings) {
-    const { tenant, database, ...rest } = settings;
-    super(() => openDatabase(rest), { tenant, database });
+    const { path, tenant, database, ...rest } = checkedPersistent(settings);
+    super(() => openDatabase({ ...rest, path }), { tenant, database });
   }
+}
+
+/** A path that is missing, because a variable was not set, must never become a database in memory. */
+function checkedPersistent(settings: PersistentSettings): PersistentSettings {
+  const path: unknown = (settings as PersistentSettings | null | undefined)?.path;
+  if (settings !== undefined) checkMembers(settings, 'PersistentClient', PERSISTENT_MEMBERS);
+  if (typeof path === 'string' && path !== '') return settings;
+  throw invalidArgument('path', 'a directory, as in { path: "./data" }', path);
 }
 
 /** The client that the settings ask for; any of them. */
@@ -58,7 +85,10 @@ interface ClientConstructor {
 
 /**
  * Chooses among the clients: an `HttpClient` for a `host`, `port` or URL, a `PersistentClient` for any other
- * `path`, and an `EphemeralClient` otherwise.
+ * `path`, and an `EphemeralClient` for neither.
+ *
+ * Errors: `TESSERA_INVALID_ARGUMENT` for a `path` or a `host` that is there and says nothing, and those of
+ * the client that is chosen.
  */
 // A function that returns an object may be called with `new` as well, and then gives that object.
 export const Client: ClientConstructor = function makeClient(settings: ClientSettings = {}): Client {
@@ -69,21 +99,28 @@ export const Client: ClientConstructor = function makeClient(settings: ClientSet
 /** Tenants and databases: of the database that the settings name, or of the one that a client has open. */
 export class AdminClient extends DatabaseAdmin {
   constructor(source: ClientSettings | DatabaseClient = {}) {
-    super(source instanceof DatabaseClient ? source : () => new Client(source).backend());
+    super(source instanceof DatabaseClient ? source : borrowFrom(new Client(source)));
   }
+}
+
+function borrowFrom(client: Client): () => Promise<Backend> {
+  return () => client.backend();
 }
 
 const HTTP_SETTINGS = ['host', 'port', 'ssl', 'headers', 'fetch'];
 
 function isHttp(settings: ClientSettings): settings is HttpSettings & ClientScope {
-  const given = settings as Readonly<Record<string, unknown>>;
-  if (HTTP_SETTINGS.some((name) => given[name] !== undefined)) return true;
+  const given = (settings ?? {}) as Readonly<Record<string, unknown>>;
+  if (HTTP_SETTINGS.some((name) => given[name] !== undefined && given[name] !== null && given[name] !== '')) {
+    return true;
+  }
+  if ('host' in given) throw invalidArgument('host', 'the name or URL of a server', given['host']);
   return typeof given['path'] === 'string' && /^https?:\/\//i.test(given['path']);
 }
 
 function isPersistent(settings: ClientSettings): settings is PersistentSettings {
-  const { path } = settings as { path?: unknown };
-  return path !== undefined && path !== null;
+  // By its presence: where it is there and says nothing, `PersistentClient` refuses it.
+  return typeof settings === 'object' && settings !== null && 'path' in settings;
 }
 
 export {

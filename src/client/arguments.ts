@@ -15,7 +15,7 @@ import {
   parseWhereDocument,
   type RecordSelection,
 } from '../api/index.ts';
-import { DatabaseError, show } from '../base/index.ts';
+import { DatabaseError, nearestOf, show } from '../base/index.ts';
 
 /** Filters and ids as `get`, `query` and `delete` take them. */
 export interface SelectionInput {
@@ -60,6 +60,37 @@ export type WhereDocument =
   | { readonly $not_regex: string }
   | { readonly $and: readonly WhereDocument[] }
   | { readonly $or: readonly WhereDocument[] };
+
+/** The names of a type's members as data; the compiler sees to it that none is missing. */
+export function membersOf<T>(names: { readonly [Name in keyof Required<T>]: true }): readonly string[] {
+  return Object.keys(names);
+}
+
+/**
+ * Refuses what is no object, and members that nobody reads.
+ *
+ * A misspelt filter that was passed over would widen a `delete` instead of failing. `call` names what was
+ * called, for the message. Errors: `TESSERA_INVALID_ARGUMENT`.
+ */
+export function checkMembers(input: unknown, call: string, known: readonly string[]): void {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    const name = typeof input === 'string' && known.includes('name') ? show(input) : null;
+    const remedy =
+      name === null ? `Its members can be ${known.join(', ')}.` : `Pass { name: ${name} } instead.`;
+    const message = `Expected the argument of ${call} to be an object, got ${show(input)}. ${remedy}`;
+    throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { argument: call } });
+  }
+  for (const name of Object.keys(input)) {
+    if (known.includes(name)) continue;
+    const camelCase = name.replace(/_+([a-zA-Z])/g, (_match, letter: string) => letter.toUpperCase());
+    const nearest = nearestOf(camelCase, known);
+    const remedy = nearest === null ? `Its members can be ${known.join(', ')}.` : `Did you mean ${nearest}?`;
+    const message = `Unknown member ${show(name)} in the argument of ${call}. ${remedy}`;
+    throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, {
+      details: { argument: call, member: name },
+    });
+  }
+}
 
 /** Parses ids and filters. Errors: `TESSERA_INVALID_ID`, `TESSERA_INVALID_FILTER`. */
 export function parseSelection(input: SelectionInput): RecordSelection {

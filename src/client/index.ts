@@ -6,7 +6,16 @@
  * servers. Nothing here knows the engine, so that it loads in a browser.
  */
 export { DatabaseAdmin, type DatabaseInput } from './admin-client.ts';
-export type { SelectionInput, Where, WhereCondition, WhereDocument, WhereScalar } from './arguments.ts';
+export {
+  checkMembers,
+  invalidArgument,
+  membersOf,
+  type SelectionInput,
+  type Where,
+  type WhereCondition,
+  type WhereDocument,
+  type WhereScalar,
+} from './arguments.ts';
 export {
   type ClientScope,
   type CreateCollectionInput,

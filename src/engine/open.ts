@@ -43,7 +43,8 @@ function isCount(value: unknown): boolean {
 function completeSettings(settings: Partial<Settings>): Settings {
   const complete: Record<string, unknown> = { ...DEFAULT_SETTINGS };
   for (const [key, value] of Object.entries(settings)) {
-    if (value === undefined) continue;
+    // A path that was meant to be set, and is not, must not become a database in memory.
+    if (value === undefined && key !== 'path') continue;
     if (!Object.hasOwn(EXPECTATIONS, key)) {
       const known = Object.keys(EXPECTATIONS).join(', ');
       throw invalid(`Expected a setting among ${known}, got ${show(key)}.`, key);

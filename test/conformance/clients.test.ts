@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { openDatabase } from '../../src/engine/index.ts';
 import { AdminClient, Client, EphemeralClient, HttpClient, PersistentClient } from '../../src/index.ts';
 import { createServer } from '../../src/server/index.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -19,6 +20,10 @@ describe('Client', () => {
   ])('chooses for %o', (settings, expected) => {
     expect(new Client(settings)).toBeInstanceOf(expected);
     expect(Client(settings)).toBeInstanceOf(expected);
+  });
+
+  test.each([[undefined], [null], ['']])('is not in memory for a host that is %j', (host) => {
+    expect(() => Client({ host } as never)).toThrow(/^Expected host to be the name or URL of a server/);
   });
 
   test('works in the tenant and database it is told', () => {
@@ -56,13 +61,46 @@ describe('PersistentClient', () => {
     expect(await made.count()).toBe(0);
   });
 
-  test('an unknown setting is refused by the first call', async () => {
-    const settings = { path: temporaryDirectory(), thread: 0 };
-    await expectFault(new PersistentClient(settings).version(), 'TESSERA_INVALID_ARGUMENT', /thread/);
+  test('an unknown setting is refused, and the settings of this client are named', () => {
+    const path = temporaryDirectory();
+    expect(() => new PersistentClient({ path, thread: 0 } as never)).toThrow(
+      /^Unknown member "thread" in the argument of PersistentClient. Did you mean threads\?/,
+    );
+    expect(() => new PersistentClient({ path, colour: 0 } as never)).toThrow(/path, durability, .*tenant/);
+  });
+
+  test.each([[{}], [{ path: undefined }], [{ path: null }], [{ path: '' }], [{ path: 1 }], [undefined]])(
+    'without a directory is refused and never in memory: %o',
+    (settings) => {
+      const refusal = expect.objectContaining({
+        code: 'TESSERA_INVALID_ARGUMENT',
+        message: expect.stringMatching(/^Expected path to be a directory, (?!.*or null)/),
+      });
+      expect(() => new PersistentClient(settings as never)).toThrow(refusal);
+      if (settings !== undefined && 'path' in settings) {
+        expect(() => Client(settings as never)).toThrow(refusal);
+        expect(() => new AdminClient(settings as never)).toThrow(refusal);
+      }
+    },
+  );
+
+  test('is what an engine without a directory refuses to be too', async () => {
+    const refused = openDatabase({ path: undefined, threads: 0 } as never);
+    await expectFault(refused, 'TESSERA_INVALID_ARGUMENT', /path/);
+  });
+
+  test.each([[null], ['./data'], [7]])('takes settings in an object, not %j', (settings) => {
+    expect(() => new PersistentClient(settings as never)).toThrow(/PersistentClient to be an object/);
+    expect(() => new EphemeralClient(settings as never)).toThrow(/EphemeralClient to be an object/);
+    expect(() => new HttpClient(settings as never)).toThrow(/HttpClient to be an object/);
   });
 });
 
 describe('EphemeralClient', () => {
+  test('refuses a path, which it would not write to', () => {
+    expect(() => new EphemeralClient({ path: './data' } as never)).toThrow(/Unknown member "path"/);
+  });
+
   test('each has a database of its own', async () => {
     await using one = new EphemeralClient({ threads: 0 });
     await using other = new EphemeralClient({ threads: 0 });

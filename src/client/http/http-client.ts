@@ -1,6 +1,7 @@
 /** Clients of a server: where it is, in the words of the `chromadb` client. */
 import { DatabaseError, show } from '../../base/index.ts';
 import { DatabaseAdmin } from '../admin-client.ts';
+import { checkMembers, invalidArgument, membersOf } from '../arguments.ts';
 import { type ClientScope, DatabaseClient } from '../client.ts';
 import { HttpBackend } from './http-backend.ts';
 import type { Fetch, TransportOptions } from './transport.ts';
@@ -21,9 +22,20 @@ export interface HttpSettings {
   readonly fetch?: Fetch | undefined;
 }
 
+const ADMIN_MEMBERS = membersOf<HttpSettings>({
+  host: true,
+  port: true,
+  ssl: true,
+  path: true,
+  headers: true,
+  fetch: true,
+});
+const CLIENT_MEMBERS = [...ADMIN_MEMBERS, 'tenant', 'database'];
+
 /** A client of a Tessera or Chroma server. Errors besides those of every client: `TESSERA_CONNECTION`. */
 export class HttpClient extends DatabaseClient {
   constructor(settings: HttpSettings & ClientScope = {}) {
+    checkMembers(settings, 'HttpClient', CLIENT_MEMBERS);
     const options = transportOptions(settings);
     super(async () => new HttpBackend(options), settings);
   }
@@ -32,6 +44,7 @@ export class HttpClient extends DatabaseClient {
 /** Tenants and databases of a Tessera or Chroma server. */
 export class HttpAdminClient extends DatabaseAdmin {
   constructor(settings: HttpSettings = {}) {
+    checkMembers(settings, 'AdminClient', ADMIN_MEMBERS);
     const options = transportOptions(settings);
     super(async () => new HttpBackend(options));
   }
@@ -49,6 +62,9 @@ function transportOptions(settings: HttpSettings): TransportOptions {
 }
 
 function baseUrlOf({ host = 'localhost', port = 8000, ssl = false, path }: HttpSettings): string {
+  if (typeof host !== 'string' || host === '') {
+    throw invalidArgument('host', 'the name or URL of a server', host);
+  }
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i;
   const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
   const text = path ?? (isUrl.test(host) ? host : `${ssl ? 'https' : 'http'}://${name}:${port}`);
