@@ -39,6 +39,14 @@ interface PendingCall {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * What the thread takes over of the options that Node was started with. Others are for the main script:
+ * `--input-type` keeps a thread from starting, `--import` would load the program's tools once more. Options of
+ * the whole process, such as the size of the heap, hold without being named, and Node refuses them here. What
+ * silences warnings has to be named, or SQLite's would be shown all the same.
+ */
+const WARNING_SWITCHES = /^--(?:no-warnings|no-deprecation|disable-warning=.+)$/;
+
 /** See the top of this file; made by `open`. */
 export class WorkerBackend implements Backend {
   readonly #worker: Worker;
@@ -53,7 +61,8 @@ export class WorkerBackend implements Backend {
 
   /** Starts the thread and opens the database in it. Errors: those of opening it. */
   static async open(settings: Settings, workerUrl: URL): Promise<WorkerBackend> {
-    const worker = new Worker(workerUrl, { workerData: settings, name: 'tessera' });
+    const execArgv = process.execArgv.filter((option) => WARNING_SWITCHES.test(option));
+    const worker = new Worker(workerUrl, { workerData: settings, name: 'tessera', execArgv });
     const backend = new WorkerBackend(worker);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (response: WorkerResponse) => {
