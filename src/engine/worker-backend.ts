@@ -41,9 +41,9 @@ interface PendingCall {
 
 /**
  * What the thread takes over of the options that Node was started with. Others are for the main script:
- * `--input-type` keeps a thread from starting, `--import` would load the program's tools once more. Options of
- * the whole process, such as the size of the heap, hold without being named, and Node refuses them here. What
- * silences warnings has to be named, or SQLite's would be shown all the same.
+ * `--input-type` keeps a thread from starting, `--import` would load the program's tools once more. Options
+ * of the whole process, such as the size of the heap, hold without being named, and Node refuses them here.
+ * What silences warnings has to be named, or SQLite's would be shown all the same.
  */
 const WARNING_SWITCHES = /^--(?:no-warnings|no-deprecation|disable-warning=.+)$/;
 
