@@ -92,6 +92,23 @@ export function checkMembers(input: unknown, call: string, known: readonly strin
   }
 }
 
+/** Checks a switch; `undefined` counts as off. Errors: `TESSERA_INVALID_ARGUMENT`. */
+export function parseFlag(value: unknown, name: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value === true;
+  throw invalidArgument(name, 'true or false', value);
+}
+
+/** The members of what takes nothing but a signal. */
+export const SIGNAL_MEMBERS: readonly string[] = ['signal'];
+
+/** The members by which records are chosen. */
+export const SELECTION_MEMBERS = {
+  ids: true,
+  where: true,
+  whereDocument: true,
+  signal: true,
+} as const;
+
 /** Parses ids and filters. Errors: `TESSERA_INVALID_ID`, `TESSERA_INVALID_FILTER`. */
 export function parseSelection(input: SelectionInput): RecordSelection {
   const { ids, where, whereDocument } = input;
@@ -170,8 +187,8 @@ export function invalidArgument(name: string, expectation: string, value: unknow
 }
 
 /** Checks `recall`, which `exact` overrides. Errors: `TESSERA_INVALID_ARGUMENT`. */
-export function parseRecall(recall: unknown, exact: boolean | undefined): number {
-  if (exact === true) return 1;
+export function parseRecall(recall: unknown, exact: unknown): number {
+  if (parseFlag(exact, 'exact')) return 1;
   if (recall === undefined) return DEFAULT_RECALL;
   if (typeof recall === 'number' && recall > 0 && recall <= 1) return recall;
   const message = `Expected recall to be a number above 0 and up to 1, got ${show(recall)}. Leave it out for ${DEFAULT_RECALL}.`;

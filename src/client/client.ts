@@ -11,10 +11,18 @@ import {
   type MetadataInput,
 } from '../api/index.ts';
 import type { EmbeddingFunction } from '../embed/index.ts';
-import { invalidArgument, parseCount, parseText } from './arguments.ts';
+import {
+  checkMembers,
+  invalidArgument,
+  membersOf,
+  parseCount,
+  parseText,
+  SIGNAL_MEMBERS,
+} from './arguments.ts';
 import { Collection } from './collection.ts';
 import {
   type ConfigurationInput,
+  checkEmbeddingFunction,
   designCollection,
   passedEmbeddingFunction,
   type SchemaInput,
@@ -53,6 +61,24 @@ export interface ListInput extends Cancellable {
   readonly offset?: number | undefined;
 }
 
+const CREATE_MEMBERS = membersOf<CreateCollectionInput>({
+  name: true,
+  metadata: true,
+  configuration: true,
+  schema: true,
+  embeddingFunction: true,
+  signal: true,
+});
+const OPEN_MEMBERS = membersOf<GetCollectionInput>({ name: true, embeddingFunction: true, signal: true });
+const NAME_MEMBERS: readonly string[] = ['name', 'signal'];
+
+/** The members of `ListInput`. */
+export const LIST_MEMBERS: readonly string[] = membersOf<ListInput>({
+  limit: true,
+  offset: true,
+  signal: true,
+});
+
 /**
  * What all clients can do. Made as `EphemeralClient`, `PersistentClient`, `HttpClient` or `Client`.
  *
@@ -86,18 +112,21 @@ export class DatabaseClient {
    *
    * It belongs to the client, which closes it.
    */
-  backend(options: Cancellable = {}): Promise<Backend> {
+  async backend(options: Cancellable = {}): Promise<Backend> {
+    checkMembers(options, 'backend', SIGNAL_MEMBERS);
     return this.#connection.backend(options);
   }
 
   /** Nanoseconds since 1970; a number, and so exact to 256 ns. */
   async heartbeat(options: Cancellable = {}): Promise<number> {
+    checkMembers(options, 'heartbeat', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return Number(await backend.heartbeat({ signal: options.signal }));
   }
 
   /** Version of the database, or of the protocol where the database is a server. */
   async version(options: Cancellable = {}): Promise<string> {
+    checkMembers(options, 'version', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return backend.version({ signal: options.signal });
   }
@@ -106,30 +135,35 @@ export class DatabaseClient {
    * Deletes every collection, database and tenant. Errors: `TESSERA_FORBIDDEN` unless the settings allow it.
    */
   async reset(options: Cancellable = {}): Promise<void> {
+    checkMembers(options, 'reset', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     await backend.reset({ signal: options.signal });
   }
 
   /** Who the caller is to the database. */
   async getUserIdentity(options: Cancellable = {}): Promise<Identity> {
+    checkMembers(options, 'getUserIdentity', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return backend.identity({ signal: options.signal });
   }
 
   /** Records that one write may hold, as servers tell it; a local database takes more. */
   async getMaxBatchSize(options: Cancellable = {}): Promise<number> {
+    checkMembers(options, 'getMaxBatchSize', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return (await backend.limits({ signal: options.signal })).batchSizeMax;
   }
 
   /** How many collections there are. */
   async countCollections(options: Cancellable = {}): Promise<number> {
+    checkMembers(options, 'countCollections', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return backend.countCollections(this.#scope, { signal: options.signal });
   }
 
   /** Collections in the order of their UUIDs. */
   async listCollections(input: ListInput = {}): Promise<Collection[]> {
+    checkMembers(input, 'listCollections', LIST_MEMBERS);
     const page = {
       limit: parseCount(input.limit, 'limit', 0, null),
       offset: parseCount(input.offset, 'offset', 0, 0),
@@ -146,7 +180,7 @@ export class DatabaseClient {
    * `TESSERA_INVALID_CONFIGURATION`, `TESSERA_DATABASE_MISSING`.
    */
   createCollection(input: CreateCollectionInput): Promise<Collection> {
-    return this.#create(input, false);
+    return this.#create(input, 'createCollection');
   }
 
   /**
@@ -156,7 +190,7 @@ export class DatabaseClient {
    * `getCollection`.
    */
   getOrCreateCollection(input: CreateCollectionInput): Promise<Collection> {
-    return this.#create(input, true);
+    return this.#create(input, 'getOrCreateCollection');
   }
 
   /**
@@ -166,7 +200,9 @@ export class DatabaseClient {
    * function.
    */
   async getCollection(input: GetCollectionInput): Promise<Collection> {
+    checkMembers(input, 'getCollection', OPEN_MEMBERS);
     const name = parseText(input.name, 'name');
+    checkEmbeddingFunction(input.embeddingFunction, 'embeddingFunction');
     const backend = await this.#connection.backend(input);
     const info = await backend.getCollection(this.#scope, name, { signal: input.signal });
     return this.#collection(info, input.embeddingFunction);
@@ -176,6 +212,7 @@ export class DatabaseClient {
    * Opens a collection by UUID. Errors: as `getCollection`; `TESSERA_INVALID_ARGUMENT` for what is no UUID.
    */
   async getCollectionById(id: string, options: Cancellable = {}): Promise<Collection> {
+    checkMembers(options, 'getCollectionById', SIGNAL_MEMBERS);
     if (!isUuid(parseText(id, 'id'))) throw invalidArgument('id', 'a UUID', id);
     const backend = await this.#connection.backend(options);
     const scope = { ...this.#scope, collectionId: id.toLowerCase() };
@@ -188,15 +225,18 @@ export class DatabaseClient {
     items: readonly (string | GetCollectionInput)[],
     options: Cancellable = {},
   ): Promise<Collection[]> {
+    checkMembers(options, 'getCollections', SIGNAL_MEMBERS);
     if (!Array.isArray(items)) throw invalidArgument('items', 'an array of names', items);
     const inputs: GetCollectionInput[] = items.map((item) =>
       typeof item === 'string' ? { name: item } : item,
     );
+    for (const input of inputs) checkMembers(input, 'getCollections', OPEN_MEMBERS);
     return Promise.all(inputs.map((input) => this.getCollection({ ...options, ...input })));
   }
 
   /** Deletes a collection with its records and its file. Errors: `TESSERA_COLLECTION_NOT_FOUND`. */
   async deleteCollection(input: { readonly name: string } & Cancellable): Promise<void> {
+    checkMembers(input, 'deleteCollection', NAME_MEMBERS);
     const name = parseText(input.name, 'name');
     const backend = await this.#connection.backend(input);
     await backend.deleteCollection(this.#scope, name, { signal: input.signal });
@@ -211,7 +251,11 @@ export class DatabaseClient {
     await this.close();
   }
 
-  async #create(input: CreateCollectionInput, getOrCreate: boolean): Promise<Collection> {
+  async #create(
+    input: CreateCollectionInput,
+    call: 'createCollection' | 'getOrCreateCollection',
+  ): Promise<Collection> {
+    checkMembers(input, call, CREATE_MEMBERS);
     const name = parseText(input.name, 'name');
     checkName(name);
     const passed = passedEmbeddingFunction(input);
@@ -219,7 +263,7 @@ export class DatabaseClient {
     const backend = await this.#connection.backend(input);
     const info = await backend.createCollection(
       this.#scope,
-      { name, ...design, getOrCreate },
+      { name, ...design, getOrCreate: call === 'getOrCreateCollection' },
       { signal: input.signal },
     );
     return this.#collection(info, passed);

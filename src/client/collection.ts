@@ -23,14 +23,18 @@ import {
 import { DatabaseError } from '../base/index.ts';
 import type { EmbeddingFunction } from '../embed/index.ts';
 import {
+  checkMembers,
   checkWriteIds,
   invalidArgument,
+  membersOf,
   parseCount,
   parseInclude,
   parseRecall,
   parseSelection,
   parseText,
+  SELECTION_MEMBERS,
   type SelectionInput,
+  SIGNAL_MEMBERS,
 } from './arguments.ts';
 import { type ConfigurationChanges, updateConfiguration } from './configuration.ts';
 import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
@@ -92,6 +96,38 @@ export interface ModifyInput extends Cancellable {
   readonly metadata?: MetadataChanges | undefined;
   readonly configuration?: ConfigurationChanges | undefined;
 }
+
+const RECORDS_MEMBERS = membersOf<RecordsInput>({
+  ids: true,
+  embeddings: true,
+  documents: true,
+  metadatas: true,
+  uris: true,
+  signal: true,
+});
+const GET_MEMBERS = membersOf<GetInput<GetInclude>>({
+  ...SELECTION_MEMBERS,
+  limit: true,
+  offset: true,
+  include: true,
+});
+const QUERY_MEMBERS = membersOf<QueryInput<QueryInclude>>({
+  queryEmbeddings: true,
+  queryTexts: true,
+  nResults: true,
+  ...SELECTION_MEMBERS,
+  include: true,
+  exact: true,
+  recall: true,
+});
+const DELETE_MEMBERS = membersOf<DeleteInput>({ ...SELECTION_MEMBERS, limit: true });
+const PEEK_MEMBERS: readonly string[] = ['limit', 'signal'];
+const MODIFY_MEMBERS = membersOf<ModifyInput>({
+  name: true,
+  metadata: true,
+  configuration: true,
+  signal: true,
+});
 
 const GET_INCLUDE: DefaultGetInclude = ['documents', 'metadatas'];
 const QUERY_INCLUDE: DefaultQueryInclude = ['metadatas', 'documents', 'distances'];
@@ -190,6 +226,7 @@ export class Collection {
    * nothing says which records, `TESSERA_INVALID_FILTER`, `TESSERA_COLLECTION_NOT_FOUND`.
    */
   async delete(input: DeleteInput): Promise<DeleteResult> {
+    checkMembers(input, 'delete', DELETE_MEMBERS);
     const selection = parseSelection(input);
     const limit = parseCount(input.limit, 'limit', 0, null);
     const hasFilter = selection.where !== null || selection.whereDocument !== null;
@@ -224,6 +261,7 @@ export class Collection {
     input?: GetInput<Included>,
   ): Promise<GetResult<Included, TMeta>>;
   async get(input: GetInput<GetInclude> = {}): Promise<GetResult<GetInclude>> {
+    checkMembers(input, 'get', GET_MEMBERS);
     const include = parseInclude(input.include, GET_INCLUDE, GET_COLUMNS) as GetInclude;
     const limit = parseCount(input.limit, 'limit', 0, null);
     const offset = parseCount(input.offset, 'offset', 0, 0);
@@ -234,7 +272,8 @@ export class Collection {
   }
 
   /** The first records. */
-  peek(input: { readonly limit?: number | undefined } & Cancellable = {}): Promise<GetResult> {
+  async peek(input: { readonly limit?: number | undefined } & Cancellable = {}): Promise<GetResult> {
+    checkMembers(input, 'peek', PEEK_MEMBERS);
     return this.get({ limit: input.limit ?? 10, signal: input.signal });
   }
 
@@ -253,6 +292,7 @@ export class Collection {
     input: QueryInput<Included>,
   ): Promise<QueryResult<Included, TMeta>>;
   async query(input: QueryInput<QueryInclude>): Promise<QueryResult<QueryInclude>> {
+    checkMembers(input, 'query', QUERY_MEMBERS);
     const include = parseInclude(input.include, QUERY_INCLUDE, QUERY_COLUMNS) as QueryInclude;
     const nResults = parseCount(input.nResults, 'nResults', 1, 10);
     const recall = parseRecall(input.recall, input.exact);
@@ -266,6 +306,7 @@ export class Collection {
 
   /** How many records there are. */
   async count(options: Cancellable = {}): Promise<number> {
+    checkMembers(options, 'count', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return backend.count(this.#scope, { signal: options.signal });
   }
@@ -277,6 +318,7 @@ export class Collection {
    * `TESSERA_INVALID_METADATA`, `TESSERA_INVALID_CONFIGURATION`, `TESSERA_COLLECTION_NOT_FOUND`.
    */
   async modify(input: ModifyInput): Promise<void> {
+    checkMembers(input, 'modify', MODIFY_MEMBERS);
     const { name, metadata, configuration } = input;
     if (name !== undefined) checkName(parseText(name, 'name'));
     const changes = {
@@ -301,6 +343,7 @@ export class Collection {
   }
 
   async #prepare(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<RecordBatch> {
+    checkMembers(input, verb, RECORDS_MEMBERS);
     throwIfAborted(input.signal);
     checkWriteIds(input.ids);
     const { embeddings, documents, uris } = input;
@@ -322,12 +365,18 @@ export class Collection {
 
   async #embedQueries(input: QueryInput<QueryInclude>): Promise<EmbeddingBatch> {
     const { queryEmbeddings, queryTexts } = input;
-    if (queryEmbeddings && queryTexts) {
-      throw invalidArgument('the query', 'queryEmbeddings or queryTexts', 'both');
+    if (isGiven(queryEmbeddings) === isGiven(queryTexts)) {
+      const found = isGiven(queryTexts) ? 'both. Give one' : 'neither';
+      const message = `Expected queryEmbeddings or queryTexts in a query, got ${found}.`;
+      throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { argument: 'query' } });
     }
-    if (queryEmbeddings)
+    if (isGiven(queryEmbeddings))
       return packEmbeddings(queryEmbeddings, { field: 'queryEmbeddings', allowNull: false });
     if (!Array.isArray(queryTexts)) throw invalidArgument('queryTexts', 'an array of strings', queryTexts);
     return this.#embedder.embedQueries(queryTexts);
   }
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }

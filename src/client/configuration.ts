@@ -15,6 +15,7 @@ import {
 } from '../api/index.ts';
 import { DatabaseError, show } from '../base/index.ts';
 import { describeEmbeddingFunction, type EmbeddingFunction } from '../embed/index.ts';
+import { checkMembers, membersOf } from './arguments.ts';
 
 /** Members in camelCase; the snake_case names of the `chromadb` client are taken as well. */
 export type HnswInput = Partial<HnswConfiguration> & { readonly [name: string]: unknown };
@@ -43,6 +44,14 @@ export interface ConfigurationChanges {
 /** What `createCollection` takes as `schema`: the wire's JSON, or the `chromadb` client's `Schema`. */
 export type SchemaInput = Readonly<Record<string, unknown>> | { serializeToJSON(): unknown };
 
+const CONFIGURATION_MEMBERS = membersOf<ConfigurationInput>({
+  space: true,
+  hnsw: true,
+  spann: true,
+  embeddingFunction: true,
+});
+const CHANGE_MEMBERS = membersOf<ConfigurationChanges>({ hnsw: true, spann: true, embeddingFunction: true });
+
 /** What a collection is made of, besides its name. */
 export interface CollectionDesign {
   readonly metadata: string | null;
@@ -65,7 +74,7 @@ export interface DesignInput {
  */
 export function designCollection(input: DesignInput): CollectionDesign {
   const metadata = encodeCollectionMetadata(input.metadata);
-  const given = parseConfiguration(wireConfiguration(input), metadata);
+  const given = parseGiven(wireConfiguration(input), metadata);
   if (input.schema === undefined || input.schema === null) {
     return { metadata, configuration: given, schema: defaultSchema(given) };
   }
@@ -83,18 +92,62 @@ export function updateConfiguration(
   changes: ConfigurationChanges,
   current: EmbeddingFunction | undefined,
 ): ConfigurationUpdate {
+  checkSpaceStays(changes);
+  checkMembers(changes, 'configuration', CHANGE_MEMBERS);
   const { embeddingFunction } = changes;
+  checkEmbeddingFunction(embeddingFunction, 'configuration.embeddingFunction');
   if (embeddingFunction?.getConfig !== undefined)
     current?.validateConfigUpdate?.(embeddingFunction.getConfig());
   const wire: Record<string, unknown> = {};
   if (changes.hnsw !== undefined) wire['hnsw'] = snakeCaseMembers(changes.hnsw, 'hnsw');
   if (changes.spann !== undefined) wire['spann'] = snakeCaseMembers(changes.spann, 'spann');
   if (embeddingFunction) wire['embedding_function'] = describeEmbeddingFunction(embeddingFunction);
-  return parseConfigurationUpdate(wire);
+  try {
+    return parseConfigurationUpdate(wire);
+  } catch (error) {
+    throw inJavaScriptNames(error);
+  }
+}
+
+function checkSpaceStays(changes: unknown): void {
+  const { space, hnsw, spann } = (changes ?? {}) as Record<string, { readonly space?: unknown } | undefined>;
+  if (space === undefined && hnsw?.space === undefined && spann?.space === undefined) return;
+  throw invalid(
+    'The space of a collection is fixed when it is created, and modify cannot change it. Create another ' +
+      'collection with the space that is wanted and add the records to it.',
+  );
+}
+
+/** The parsers speak the wire's names; who calls in JavaScript has written others. */
+function inJavaScriptNames(error: unknown): unknown {
+  if (!(error instanceof DatabaseError)) return error;
+  const message = error.message
+    .replaceAll('new_configuration', 'configuration')
+    .replaceAll('num_threads', 'threadCount')
+    .replaceAll(/[.`][a-z]+(?:_[a-z]+)+/g, (name) =>
+      name.replaceAll(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase()),
+    );
+  return new DatabaseError(error.code, message, { details: error.details, cause: error });
+}
+
+/** Refuses what cannot embed; `null` and `undefined` pass. Errors: `TESSERA_EMBEDDING_FUNCTION`. */
+export function checkEmbeddingFunction(value: unknown, field: string): void {
+  if (value === undefined || value === null) return;
+  if (typeof (value as { generate?: unknown }).generate === 'function') return;
+  throw new DatabaseError(
+    'TESSERA_EMBEDDING_FUNCTION',
+    `Expected ${field} to be an object with a method generate(texts), or null for none, got ${show(value)}.`,
+    { details: { argument: field } },
+  );
 }
 
 /** The one embedding function of a call, which may stand beside the configuration or within it. */
 export function passedEmbeddingFunction(input: DesignInput): EmbeddingFunction | null | undefined {
+  if (input.configuration !== undefined && input.configuration !== null) {
+    checkMembers(input.configuration, 'configuration', CONFIGURATION_MEMBERS);
+  }
+  checkEmbeddingFunction(input.embeddingFunction, 'embeddingFunction');
+  checkEmbeddingFunction(input.configuration?.embeddingFunction, 'configuration.embeddingFunction');
   const inner = input.configuration?.embeddingFunction;
   if (input.embeddingFunction && inner) {
     throw invalid('Expected one embedding function, got one as embeddingFunction and one in configuration.');
@@ -117,6 +170,14 @@ export function snakeCaseMembers(value: unknown, field: string): Record<string, 
     members[wireName] = member;
   }
   return members;
+}
+
+function parseGiven(wire: Record<string, unknown>, metadata: string | null): CollectionConfiguration {
+  try {
+    return parseConfiguration(wire, metadata);
+  } catch (error) {
+    throw inJavaScriptNames(error);
+  }
 }
 
 function wireConfiguration(input: DesignInput): Record<string, unknown> {

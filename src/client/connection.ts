@@ -1,6 +1,7 @@
 /** The backend behind a client: opened by the first call, shared by all of its collections, closed once. */
 import type { Backend } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
+import { invalidArgument } from './arguments.ts';
 
 /** Options that every method of the library takes. */
 export interface Cancellable {
@@ -56,9 +57,13 @@ export class Connection {
   }
 }
 
-/** Throws `TESSERA_ABORTED` when the signal has fired. */
+/** Throws `TESSERA_ABORTED` when the signal has fired, `TESSERA_INVALID_ARGUMENT` when it is none. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
+  if (signal === undefined) return;
+  if (typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
+    throw invalidArgument('signal', 'an AbortSignal', signal);
+  }
+  if (!signal.aborted) return;
   throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', { cause: signal.reason });
 }
 

@@ -47,9 +47,23 @@ const registry = new Map<string, EmbeddingFunctionClass>();
 /**
  * Makes a class of embedding functions known by name, so that collections made with it find it again.
  *
- * Errors: `TESSERA_ALREADY_EXISTS` when another class has the name.
+ * Errors: `TESSERA_ALREADY_EXISTS` when another class has the name; `TESSERA_INVALID_ARGUMENT` and
+ * `TESSERA_EMBEDDING_FUNCTION` for what is no name and no such class.
  */
 export function registerEmbeddingFunction(name: string, functionClass: EmbeddingFunctionClass): void {
+  if (typeof name !== 'string' || name === '') {
+    const message = `Expected the name of an embedding function to be a string, got ${show(name)}.`;
+    throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { argument: 'name' } });
+  }
+  const given: unknown = functionClass;
+  if (typeof given !== 'function' || typeof functionClass.buildFromConfig !== 'function') {
+    throw new DatabaseError(
+      'TESSERA_EMBEDDING_FUNCTION',
+      `Expected the class of the embedding function ${show(name)} to have a static method ` +
+        `buildFromConfig(config), got ${typeof given === 'function' ? given.name || 'one without' : show(given)}.`,
+      { details: { name } },
+    );
+  }
   const registered = registry.get(name);
   if (registered !== undefined && registered !== functionClass) {
     throw new DatabaseError(

@@ -244,6 +244,25 @@ export function collectionCases(subject: Subject): void {
       await expectFault(create({ space: 'ip', hnsw: { space: 'l2' } }), 'TESSERA_INVALID_CONFIGURATION');
     });
 
+    test.each([[{ space: 'ip' }], [{ hnsw: { space: 'ip' } }], [{ spann: { space: 'ip' } }]])(
+      'modify says that the space is fixed: %j',
+      async (configuration) => {
+        const made = await subject.collection();
+        const changes = { configuration } as never;
+        await expectFault(made.modify(changes), 'TESSERA_INVALID_CONFIGURATION', /fixed when it is created/);
+        expect(made.configuration.hnsw.space).toBe('l2');
+      },
+    );
+
+    test('a message about a configuration has the names of JavaScript', async () => {
+      const made = await subject.collection();
+      const changes = { configuration: { hnsw: { efSearch: 'x' as never } } };
+      const message = /^configuration\.hnsw\.efSearch: expected/;
+      await expectFault(made.modify(changes), 'TESSERA_INVALID_CONFIGURATION', message);
+      const unknown = { configuration: { hnsw: { efSerach: 1 } } };
+      await expectFault(made.modify(unknown), 'TESSERA_INVALID_CONFIGURATION', /`maxNeighbors`, `efSearch`/);
+    });
+
     test('modify changes what may change, in the configuration and in the schema', async () => {
       const made = await subject.collection({ configuration: { space: 'ip' } });
       await made.modify({ configuration: { hnsw: { efSearch: 77 } } });

@@ -8,6 +8,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { parseBatch } from '../../src/api/index.ts';
 import { DatabaseAdmin, DatabaseClient } from '../../src/client/index.ts';
+import { argumentCases } from './arguments.ts';
 import { collectionCases } from './collections.ts';
 import { embeddingFunctionCases } from './embedding-functions.ts';
 import { faultCases } from './faults.ts';
@@ -55,6 +56,7 @@ export function conformanceSuite(name: string, make: MakeBackend): void {
     queryCases(subject);
     embeddingFunctionCases(subject);
     faultCases(subject);
+    argumentCases(subject);
     lifecycleCases(subject);
   });
 }
