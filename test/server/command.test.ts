@@ -1,5 +1,5 @@
 /** The command `tessera` as a process: it runs the build that `npm test` makes first. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect, createServer as createSocketServer } from 'node:net';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { RELEASE_VERSION } from '../../src/api/index.ts';
+import { ROOT } from '../tidy/tree.ts';
 import { DATABASE } from './harness.ts';
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -20,7 +21,10 @@ interface Run {
 }
 
 function run(args: readonly string[], env: Record<string, string> = {}): Run {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...env } });
+  return watch(spawn(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...env } }));
+}
+
+function watch(child: ChildProcessWithoutNullStreams): Run {
   onTestFinished(() => void child.kill('SIGKILL'));
   let out = '';
   let err = '';
@@ -48,6 +52,18 @@ async function post(url: string, body: unknown): Promise<Response> {
   const headers = { 'content-type': 'application/json' };
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
 }
+
+test('npm start takes further options, and ends its server when it is told to end itself', async () => {
+  const directory = await makeDirectory();
+  const args = ['start', '--silent', '--', '--port', '0', '--path', directory];
+  const { child, listening, exited } = watch(spawn('npm', args, { cwd: ROOT }));
+  const url = await listening;
+  expect((await fetch(`${url}/api/v2/heartbeat`)).status).toBe(200);
+  child.kill('SIGTERM');
+  // The streams close when the last process that holds them has ended, so this waits for the server.
+  await exited;
+  await expect(fetch(`${url}/api/v2/heartbeat`)).rejects.toThrow();
+});
 
 test('run serves, stops at SIGTERM with nothing left to recover, and finds its data again', async () => {
   const directory = await makeDirectory();
