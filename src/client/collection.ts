@@ -256,11 +256,21 @@ export class Collection {
   get<const Included extends GetInclude = DefaultGetInclude>(
     input?: GetInput<Included>,
   ): Promise<GetResult<Included>>;
-  /** The same with a type for the metadata, which is not checked. */
-  get<TMeta extends Metadata, const Included extends GetInclude = DefaultGetInclude>(
+  /** The same with a type for the metadata, which is not checked, and with the columns of the default. */
+  get<TMeta extends object>(
+    input?: GetInput<DefaultGetInclude> & { readonly include?: undefined },
+  ): Promise<GetResult<DefaultGetInclude, TMeta>>;
+  /**
+   * The same with an `include` list, which the compiler does not infer beside a type that is given: each
+   * column is there or `null`.
+   */
+  get<TMeta extends object>(input: GetInput<GetInclude>): Promise<GetResult<GetInclude, TMeta>>;
+  /** The same with the type of the list given too, which decides the columns again. */
+  get<TMeta extends object, const Included extends GetInclude>(
     input?: GetInput<Included>,
   ): Promise<GetResult<Included, TMeta>>;
-  async get(input: GetInput<GetInclude> = {}): Promise<GetResult<GetInclude>> {
+  // What a list of columns leads to, the compiler cannot compare with the overloads.
+  async get(input: GetInput<GetInclude> = {}): Promise<unknown> {
     checkMembers(input, 'get', GET_MEMBERS);
     const include = parseInclude(input.include, GET_INCLUDE, GET_COLUMNS) as GetInclude;
     const limit = parseCount(input.limit, 'limit', 0, null);
@@ -287,11 +297,20 @@ export class Collection {
   query<const Included extends QueryInclude = DefaultQueryInclude>(
     input: QueryInput<Included>,
   ): Promise<QueryResult<Included>>;
-  /** The same with a type for the metadata, which is not checked. */
-  query<TMeta extends Metadata, const Included extends QueryInclude = DefaultQueryInclude>(
+  /** The same with a type for the metadata, which is not checked, and with the columns of the default. */
+  query<TMeta extends object>(
+    input: QueryInput<DefaultQueryInclude> & { readonly include?: undefined },
+  ): Promise<QueryResult<DefaultQueryInclude, TMeta>>;
+  /**
+   * The same with an `include` list, which the compiler does not infer beside a type that is given: each
+   * column is there or `null`.
+   */
+  query<TMeta extends object>(input: QueryInput<QueryInclude>): Promise<QueryResult<QueryInclude, TMeta>>;
+  /** The same with the type of the list given too, which decides the columns again. */
+  query<TMeta extends object, const Included extends QueryInclude>(
     input: QueryInput<Included>,
   ): Promise<QueryResult<Included, TMeta>>;
-  async query(input: QueryInput<QueryInclude>): Promise<QueryResult<QueryInclude>> {
+  async query(input: QueryInput<QueryInclude>): Promise<unknown> {
     checkMembers(input, 'query', QUERY_MEMBERS);
     const include = parseInclude(input.include, QUERY_INCLUDE, QUERY_COLUMNS) as QueryInclude;
     const nResults = parseCount(input.nResults, 'nResults', 1, 10);

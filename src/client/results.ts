@@ -17,7 +17,7 @@ import type {
 } from './include.ts';
 
 /** One record of a `GetResult`; a member is `undefined` when its column was not asked for. */
-export interface GetRow<Included extends GetInclude, TMeta extends Metadata> {
+export interface GetRow<Included extends GetInclude, TMeta extends object> {
   readonly id: string;
   readonly document: Cell<Included, 'documents', string | null>;
   readonly embedding: Cell<Included, 'embeddings', number[]>;
@@ -26,7 +26,7 @@ export interface GetRow<Included extends GetInclude, TMeta extends Metadata> {
 }
 
 /** One neighbour of a `QueryResult`; a member is `undefined` when its column was not asked for. */
-export interface QueryRow<Included extends QueryInclude, TMeta extends Metadata> {
+export interface QueryRow<Included extends QueryInclude, TMeta extends object> {
   readonly id: string;
   readonly document: Cell<Included, 'documents', string | null>;
   readonly embedding: Cell<Included, 'embeddings', number[]>;
@@ -36,7 +36,7 @@ export interface QueryRow<Included extends QueryInclude, TMeta extends Metadata>
 }
 
 /** The records of a `get`, in insertion order. Columns that `include` does not list are `null`. */
-export class GetResult<Included extends GetInclude = DefaultGetInclude, TMeta extends Metadata = Metadata> {
+export class GetResult<Included extends GetInclude = DefaultGetInclude, TMeta extends object = Metadata> {
   readonly ids: string[];
   readonly documents: Column<Included, 'documents', (string | null)[]>;
   readonly embeddings: Column<Included, 'embeddings', number[][]>;
@@ -74,7 +74,7 @@ export class GetResult<Included extends GetInclude = DefaultGetInclude, TMeta ex
 /** The neighbours of each query, nearest first. Columns that `include` does not list are `null`. */
 export class QueryResult<
   Included extends QueryInclude = DefaultQueryInclude,
-  TMeta extends Metadata = Metadata,
+  TMeta extends object = Metadata,
 > {
   readonly ids: string[][];
   /** Less is nearer; `Infinity` where the distance is too large for 32 bits. */

@@ -55,17 +55,41 @@ export async function query(): Promise<void> {
   expectTrue<Equal<NonNullable<typeof rows>[number]['distance'], undefined>>();
 }
 
-interface Film extends Metadata {
+interface Film {
   readonly year: number;
 }
 
 export async function metadata(): Promise<void> {
   const films = await collection.get<Film>();
   expectTrue<Equal<typeof films.metadatas, (Film | null)[]>>();
+  expectTrue<Equal<typeof films.documents, (string | null)[]>>();
+  const some = await collection.get<Film>({ ids: 'a', limit: 1 });
+  expectTrue<Equal<typeof some.metadatas, (Film | null)[]>>();
   const found = await collection.query<Film, ['metadatas']>({
     queryEmbeddings: [[1]],
     include: ['metadatas'],
   });
   expectTrue<Equal<typeof found.metadatas, (Film | null)[][]>>();
   expectTrue<Equal<typeof found.distances, null>>();
+  const nearest = await collection.query<Film>({ queryEmbeddings: [[1]] });
+  expectTrue<Equal<typeof nearest.metadatas, (Film | null)[][]>>();
+  expectTrue<Equal<typeof nearest.distances, number[][]>>();
+}
+
+/** With the metadata's type alone, the list is taken, and each column is there or `null`. */
+export async function metadataWithList(): Promise<void> {
+  const films = await collection.get<Film>({ include: ['metadatas'] });
+  expectTrue<Equal<typeof films.metadatas, (Film | null)[] | null>>();
+  expectTrue<Equal<typeof films.embeddings, number[][] | null>>();
+  const [row] = films.rows();
+  expectTrue<Equal<NonNullable<typeof row>['metadata'], Film | null | undefined>>();
+  const nearest = await collection.query<Film>({ queryTexts: ['x'], include: ['metadatas', 'distances'] });
+  expectTrue<Equal<typeof nearest.metadatas, (Film | null)[][] | null>>();
+  expectTrue<Equal<typeof nearest.distances, number[][] | null>>();
+  const [rows] = nearest.rows();
+  expectTrue<Equal<NonNullable<typeof rows>[number]['distance'], number | undefined>>();
+  // @ts-expect-error: no such column
+  await collection.get<Film>({ include: ['vectors'] });
+  // @ts-expect-error: distances belong to queries
+  await collection.get<Film>({ include: ['distances'] });
 }
