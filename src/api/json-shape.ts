@@ -30,9 +30,13 @@ export function unknownField(path: string, field: string, allowed: readonly stri
 }
 
 /** An error for a member that `path` must have. */
-export function missingField(path: string, field: string): DatabaseError {
+export function missingField(
+  path: string,
+  field: string,
+  code: ErrorCode = 'TESSERA_INVALID_CONFIGURATION',
+): DatabaseError {
   const message = `${path}: missing field \`${field}\``;
-  return new DatabaseError('TESSERA_INVALID_CONFIGURATION', message, { details: { reason: 'type' } });
+  return new DatabaseError(code, message, { details: { reason: 'type' } });
 }
 
 /** Whether a value is a JSON object, which an array, `null` and a `Double` are not. */

@@ -6,7 +6,7 @@
  */
 import { type Context, Hono } from 'hono';
 import { type Backend, LIMITS } from '../api/index.ts';
-import { type Clock, DatabaseError, type Random, systemClock, systemRandom } from '../base/index.ts';
+import { type Clock, DatabaseError, type Random, show, systemClock, systemRandom } from '../base/index.ts';
 import type { Answer } from './answer.ts';
 import { readJsonBody } from './body.ts';
 import { answerFailure } from './failure.ts';
@@ -44,9 +44,16 @@ const NO_TRACE = '0'.repeat(32);
 
 /**
  * Serves the HTTP API v2, and `/openapi.json`, over a backend. The backend stays the caller's: to open and to
- * close.
+ * close. Errors: `TESSERA_INVALID_ARGUMENT` for what is no backend, such as a client.
  */
 export function createServer(backend: Backend, options: ServerOptions = {}): Server {
+  // Clients share most of their methods' names with backends, but not this one.
+  if (typeof (backend as Partial<Backend> | null | undefined)?.limits !== 'function') {
+    const message =
+      'Expected a backend to serve, as await openDatabase({ path }) and await client.backend() give it, got ' +
+      `${show(backend)}.`;
+    throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { argument: 'backend' } });
+  }
   const server = new RouteServer(backend, options);
   return { fetch: async (request) => server.application.fetch(request) };
 }

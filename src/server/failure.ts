@@ -27,7 +27,9 @@ export const TYPE_FAULT_PREFIX = 'Failed to deserialize the JSON body into the t
  * The answer to a request that failed. `incidentId` names an unexpected error, in the answer and in the log.
  */
 export function answerFailure(error: unknown, incidentId: () => string): Answer {
-  if (error instanceof MediaTypeError) return failure(415, 'ChromaError', error.message);
+  if (error instanceof MediaTypeError) {
+    return failure(415, 'ChromaError', error.message, 'TESSERA_INVALID_ARGUMENT');
+  }
   if (!(error instanceof DatabaseError)) {
     const message = `An unexpected error happened. The server's log tells more under the id ${incidentId()}.`;
     return failure(500, 'InternalError', message);

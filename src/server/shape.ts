@@ -135,7 +135,9 @@ export function object<M extends { readonly [name: string]: Shape<unknown> }>(
       for (const [name, shape] of entries) {
         // Only own members count: a body must not be able to speak through `Object.prototype`.
         const member = Object.hasOwn(value, name) ? value[name] : undefined;
-        if (member === undefined && shape.isRequired) throw missingField(path === '' ? 'body' : path, name);
+        if (member === undefined && shape.isRequired) {
+          throw missingField(path === '' ? 'body' : path, name, 'TESSERA_INVALID_ARGUMENT');
+        }
         result[name] = shape.read(member, path === '' ? name : `${path}.${name}`);
       }
       return result as { readonly [K in keyof M]: ReadBy<M[K]> };

@@ -68,7 +68,11 @@ describe('every route with a body', () => {
           path,
           type,
           415,
-          { error: 'ChromaError', message: 'Expected request with `Content-Type: application/json`' },
+          {
+            error: 'ChromaError',
+            message: 'Expected request with `Content-Type: application/json`',
+            code: 'TESSERA_INVALID_ARGUMENT',
+          },
         ]);
       }
     }
@@ -131,7 +135,10 @@ describe('every route with a body', () => {
         const { [name]: _, ...body } = leastBody(route);
         const reply = await harness.send(route.method, route.path, body);
         expect([route.path, name, reply.status]).toEqual([route.path, name, 422]);
-        expect((reply.json as { message: string }).message).toContain(`missing field \`${name}\``);
+        expect(reply.json).toMatchObject({
+          message: expect.stringContaining(`missing field \`${name}\``),
+          code: 'TESSERA_INVALID_ARGUMENT',
+        });
         count++;
       }
     }

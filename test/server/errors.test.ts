@@ -9,6 +9,8 @@ import {
   seededRandom,
 } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
+import { EphemeralClient } from '../../src/index.ts';
+import { createServer } from '../../src/server/index.ts';
 import { DATABASE, Harness, NO_COLLECTION } from './harness.ts';
 
 /** A backend whose every method rejects with `error`. */
@@ -31,6 +33,19 @@ const EXPECTED_BY_CODE: Partial<Record<ErrorCode, [status: number, name: string]
   TESSERA_FORBIDDEN: [403, 'ChromaError'],
   TESSERA_ABORTED: [400, 'ChromaError'],
 };
+
+test('a server over what is no backend is refused before a request comes', async () => {
+  const client = new EphemeralClient({ threads: 0 });
+  for (const value of [{}, null, undefined, client, Promise.resolve({})]) {
+    expect(() => createServer(value as never)).toThrow(
+      expect.objectContaining({
+        code: 'TESSERA_INVALID_ARGUMENT',
+        message: expect.stringMatching(/backend/),
+      }),
+    );
+  }
+  await client.close();
+});
 
 describe('errors of the database', () => {
   test.each(Object.entries(ERROR_CODES))(
