@@ -112,7 +112,12 @@ describe('parseWhere', () => {
     ['a Map, though it has no own keys', new Map([['a', 1]]), '', 'expected an object'],
     ['two keys', { a: 1, b: 2 }, '', 'exactly one member, got 2'],
     ['two operators', { a: { $gt: 1, $lt: 5 } }, 'a', 'exactly one member, got 2'],
-    ['an empty filter inside another', { $or: [{ a: 1 }, {}] }, '$or[1]', 'got none'],
+    [
+      'an empty filter inside another',
+      { $or: [{ a: 1 }, {}] },
+      '$or[1]',
+      'An empty filter is only allowed at the top',
+    ],
     ['no operator', { a: {} }, 'a', 'got none'],
     ['an unknown connective', { $not: { a: 1 } }, '$not', 'got "$not"'],
     ['an unknown operator', { a: { $like: 'x' } }, 'a.$like', '$not_contains), got "$like"'],

@@ -237,6 +237,9 @@ class FilterParser {
     if (!isPlainObject(value)) this.#fail(path, `expected an object with ${what}, got ${show(value)}`);
     const keys = Object.keys(value);
     if (keys.length === 1) return [keys[0]!, value[keys[0]!]];
+    if (keys.length === 0 && /\]$/.test(path)) {
+      this.#fail(path, 'expected a condition, got {}. An empty filter is only allowed at the top');
+    }
     const got = keys.length === 0 ? 'none' : `${keys.length} (${show(keys)})`;
     this.#fail(path, `expected exactly one member, got ${got}. Combine conditions with $and or $or`);
   }
