@@ -159,6 +159,7 @@ export {
   type Cancellable,
   type ClientScope,
   Collection,
+  type CollectionSummary,
   type ConfigurationChanges,
   type ConfigurationInput,
   type CreateCollectionInput,

@@ -137,6 +137,33 @@ export function checkWriteIds(ids: unknown): void {
   );
 }
 
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+/**
+ * Refuses integers of more than 64 bits in a column of metadata: a bigint says that the number is meant
+ * exactly. JSON cannot say so, and there such an integer is a float, as in Chroma; hence the check stands
+ * here. Everything else about the column is checked by `parseBatch`. Errors: `TESSERA_INVALID_METADATA`.
+ */
+export function checkIntegers(metadatas: unknown): void {
+  if (!Array.isArray(metadatas)) return;
+  for (let i = 0; i < metadatas.length; i++) {
+    const row: unknown = metadatas[i];
+    if (typeof row !== 'object' || row === null) continue;
+    for (const [key, member] of Object.entries(row)) {
+      for (const value of Array.isArray(member) ? member : [member]) {
+        if (typeof value !== 'bigint' || (value >= INT64_MIN && value <= INT64_MAX)) continue;
+        throw new DatabaseError(
+          'TESSERA_INVALID_METADATA',
+          `Expected metadatas[${i}][${show(key)}] to be an integer of 64 bits, got ${show(value)}. Write it as a ` +
+            'number, which becomes a float.',
+          { details: { field: 'metadatas', index: i } },
+        );
+      }
+    }
+  }
+}
+
 /** Checks an `include` list. Errors: `TESSERA_INVALID_ARGUMENT`. */
 export function parseInclude<Included extends readonly Include[]>(
   include: Included | undefined,

@@ -23,6 +23,7 @@ import {
 import { DatabaseError } from '../base/index.ts';
 import type { EmbeddingFunction } from '../embed/index.ts';
 import {
+  checkIntegers,
   checkMembers,
   checkWriteIds,
   invalidArgument,
@@ -96,6 +97,12 @@ export interface ModifyInput extends Cancellable {
   readonly metadata?: MetadataChanges | undefined;
   readonly configuration?: ConfigurationChanges | undefined;
 }
+
+/** What a collection shows of itself. */
+export type CollectionSummary = Pick<
+  Collection,
+  'id' | 'name' | 'tenant' | 'database' | 'metadata' | 'configuration'
+>;
 
 const RECORDS_MEMBERS = membersOf<RecordsInput>({
   ids: true,
@@ -356,6 +363,12 @@ export class Collection {
     }
   }
 
+  /** What the collection is, for `JSON.stringify`; its records are not part of it. */
+  toJSON(): CollectionSummary {
+    const { id, name, tenant, database, metadata, configuration } = this;
+    return { id, name, tenant, database, metadata, configuration };
+  }
+
   get #scope(): CollectionScope {
     const { id, tenant, database } = this.#info;
     return { tenant, database, collectionId: id };
@@ -365,6 +378,7 @@ export class Collection {
     checkMembers(input, verb, RECORDS_MEMBERS);
     throwIfAborted(input.signal);
     checkWriteIds(input.ids);
+    checkIntegers(input.metadatas);
     const { embeddings, documents, uris } = input;
     if (verb !== 'update' && !embeddings && !documents) {
       throw new DatabaseError(
@@ -395,6 +409,16 @@ export class Collection {
     return this.#embedder.embedQueries(queryTexts);
   }
 }
+
+/**
+ * What `console.log` shows in Node: `toJSON`, where the private fields alone would show nothing. Node's name
+ * for the method is registered for all, so that it needs no import; it stays out of the declared type.
+ */
+Object.defineProperty(Collection.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: Collection, _depth: number, options: object, inspect: (value: unknown, how: object) => string) {
+    return `Collection ${inspect(this.toJSON(), options)}`;
+  },
+});
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;

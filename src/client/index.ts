@@ -25,6 +25,7 @@ export {
 } from './client.ts';
 export {
   Collection,
+  type CollectionSummary,
   type DeleteInput,
   type GetInput,
   type ModifyInput,

@@ -110,6 +110,15 @@ export function argumentCases(subject: Subject): void {
       await expectFault(call(made, 'query', query), 'TESSERA_INVALID_ARGUMENT', /exact to be true or false/);
     });
 
+    test('an integer of more than 64 bits is refused rather than rounded', async () => {
+      const made = await subject.collection();
+      for (const value of [2n ** 63n, -(2n ** 63n) - 1n, [1n, 2n ** 64n]]) {
+        const records = { ids: ['a', 'b'], embeddings: [[1], [2]], metadatas: [null, { k: value }] };
+        const message = /^Expected metadatas\[1\]\["k"\] to be an integer of 64 bits/;
+        await expectFault(call(made, 'upsert', records), 'TESSERA_INVALID_METADATA', message);
+      }
+    });
+
     test('a query names what it can be made of', async () => {
       const made = await subject.collection();
       const names = /queryEmbeddings or queryTexts in a query, got /;

@@ -1,6 +1,7 @@
 /** The exported clients: which one is made, that nothing is opened early, and that what was written stays. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { openDatabase } from '../../src/engine/index.ts';
 import { AdminClient, Client, EphemeralClient, HttpClient, PersistentClient } from '../../src/index.ts';
@@ -134,4 +135,11 @@ describe('HttpClient', () => {
     await (await local.getCollection({ name: 'demo' })).upsert({ ids, embeddings });
     expect(await made.count()).toBe(5463);
   });
+});
+
+test('a collection shows what it is, to the console and as JSON', async () => {
+  await using client = new EphemeralClient({ threads: 0 });
+  const made = await client.createCollection({ name: 'films', metadata: { a: 1 } });
+  expect(inspect(made)).toMatch(new RegExp(`^Collection {[^]*id: '${made.id}'[^]*name: 'films'`));
+  expect(JSON.parse(JSON.stringify(made))).toMatchObject({ id: made.id, name: 'films', metadata: { a: 1 } });
 });
