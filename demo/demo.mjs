@@ -202,6 +202,16 @@ async function reopen(directory, before) {
 }
 
 const directory = mkdtempSync(path.join(tmpdir(), 'tessera-demo-'));
+// A signal ends the process past the `finally` below.
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+]) {
+  process.once(signal, () => {
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(status);
+  });
+}
 try {
   say(bold('\nTessera: records in, neighbours out'));
   say(dim(`${thousands(texts.length)} glosses of WordNet with embeddings of ${DIMENSION} dimensions`));
