@@ -102,6 +102,14 @@ describe('the packed package', () => {
     );
   });
 
+  it('brings every file that its README points at', () => {
+    const targets = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target!);
+    expect(targets.length).toBeGreaterThan(5);
+    const isPacked = (target: string): boolean =>
+      packedFiles.some((file) => file === target || file.startsWith(`${target}/`));
+    expect(targets.filter((target) => !isPacked(target))).toEqual([]);
+  });
+
   it('does nothing when it is merely imported', () => {
     mkdirSync(path.join(folder, 'apart'));
     writeFileSync(path.join(folder, 'apart/import-only.mjs'), "import 'tesseradb';\n");
