@@ -28,6 +28,12 @@ describe('docs/api.md', () => {
     expect(methods.filter((name) => name !== 'constructor' && !page.includes(name))).toEqual([]);
   });
 
+  test('has every limit with its value, and no other', () => {
+    const rows = [...page.matchAll(/^\| `(\w+(?:Max|Min))` \| ([\d,]+) \|/gm)];
+    const documented = rows.map(([, name, value]) => [name, Number(value!.replaceAll(',', ''))]);
+    expect(Object.fromEntries(documented)).toEqual(library.LIMITS);
+  });
+
   test('has as many examples as are checked here', () => {
     expect(examples).toHaveLength(PRINTED.length);
   });
