@@ -49,8 +49,11 @@ function lossyNumber(whole: RegExp, rest: RegExp): RegExp {
   return new RegExp(`(?<![\\w.+-])${whole.source}(?:${rest.source})(?![\\w.+-])`, 'g');
 }
 
-/** The same, without grammar: a quick look over a whole text, strings included. */
-const MAYBE_LOSSY = /\d\.0+(?!\d)|\.(?:0{10}|9{10})|\d{6}\.\d|\d[eE][+-]?\d|(?<![\d.])\d{16}/;
+/**
+ * The same, without grammar: a quick look over a whole text, strings included. Alternatives begin with what
+ * is rare and look back from there: with `\d{6}\.` the look at a query's numbers took five times as long.
+ */
+const MAYBE_LOSSY = /\.(?:0+(?!\d)|0{10}|9{10}|(?<=\d{6}\.)\d)|[eE](?<=\d[eE])[+-]?\d|(?<![\d.])\d{16}/;
 
 /** Characters for private use, from which the mark is taken, as such and as an escape. */
 const PRIVATE = /[\ue000-\uf8ff]|\\u([eEfF][\da-fA-F]{3})/g;
