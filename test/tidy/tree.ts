@@ -6,8 +6,8 @@ import { readSource, type SourceFile } from './source.ts';
 /** Folders with code of ours. */
 const FOLDERS = ['src', 'test', 'bench', 'demo', 'scripts'];
 
-/** What is generated, or written in another language (AssemblyScript, which shares the file ending). */
-const FOREIGN = /^(?:src\/kernel\/assembly\/|test\/fixtures\/)|\.generated\.ts$/;
+/** What is generated, installed, or written in another language (AssemblyScript, which shares the ending). */
+const FOREIGN = /^(?:src\/kernel\/assembly\/|test\/fixtures\/)|\.generated\.ts$|\/node_modules\//;
 
 /** Root of the repository. */
 export const ROOT: string = path.join(import.meta.dirname, '../..');
