@@ -80,11 +80,6 @@ export class Engine {
     return { userId: '', tenant: DEFAULT_TENANT, databases: [DEFAULT_DATABASE] };
   }
 
-  /** Collection files that are open. */
-  get openCollectionCount(): number {
-    return this.#open.count;
-  }
-
   /** Deletes everything. Errors: `TESSERA_FORBIDDEN` unless the settings allow it. */
   reset(): void {
     if (!this.#settings.allowReset) {

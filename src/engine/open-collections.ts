@@ -38,11 +38,6 @@ export class OpenCollections {
     this.#open = new LruMap(countMax, (collection) => collection.store.close());
   }
 
-  /** How many are open. */
-  get count(): number {
-    return this.#open.size;
-  }
-
   /**
    * The collection, opened where it has a file; `null` for an empty one, which has none.
    *

@@ -99,15 +99,6 @@ export class CollectionIndexes {
     return this.#columns;
   }
 
-  /** Bytes that the parts hold, roughly. */
-  get bytes(): number {
-    const rowBytes = 16 * (this.#rows?.length ?? 0);
-    const textBytes = 2 * this.#documentsLength;
-    return (
-      rowBytes + textBytes + this.#live.words.byteLength + this.#columns.bytes + (this.#vectors?.bytes ?? 0)
-    );
-  }
-
   /** Whether `maintain` has nothing to do. */
   get isSettled(): boolean {
     return this.#isSettled;

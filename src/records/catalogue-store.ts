@@ -57,11 +57,6 @@ export class CatalogueStore {
     this.#database.close();
   }
 
-  /** The name of the driver that reads the files. */
-  get driver(): string {
-    return this.#database.driver;
-  }
-
   /** A number that changes when another connection has changed the catalogue. */
   version(): number {
     return this.#database.prepare('PRAGMA data_version').get()![0] as number;
