@@ -11,7 +11,9 @@ it('hands back what was used longest ago, and nothing that was taken', () => {
   expect(evicted).toEqual(['b']);
   expect(map.take('a')).toBe(1);
   expect(map.take('a')).toBeUndefined();
+  expect(map.peek('c')).toBe(3);
   map.set('d', 4);
+  expect(map.peek('b')).toBeUndefined();
   expect([...map.values()]).toEqual([3, 4]);
   expect(map.size).toBe(2);
   expect(evicted).toEqual(['b']);

@@ -23,6 +23,11 @@ export class LruMap<K, V> {
     return value;
   }
 
+  /** The value, which stays as recently used as it was. */
+  peek(key: K): V | undefined {
+    return this.#entries.get(key);
+  }
+
   set(key: K, value: V): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);

@@ -36,7 +36,13 @@ import {
   hasFilter,
   selectRowsToDelete,
 } from '../query/index.ts';
-import { CatalogueStore, type Outcome, type RecordWriter, type StoreState } from '../records/index.ts';
+import {
+  CatalogueStore,
+  type Outcome,
+  openedReadOnly,
+  type RecordWriter,
+  type StoreState,
+} from '../records/index.ts';
 import { Catalogue } from './catalogue.ts';
 import type { Components } from './components.ts';
 import { Directory } from './directory.ts';
@@ -103,7 +109,7 @@ export class Engine {
    */
   writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
     const info = this.catalogue.collection(scope);
-    this.#refuseWhenReadOnly();
+    if (this.#settings.readOnly) throw openedReadOnly();
     const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#open.make(info) : null);
     if (collection === null) return calls.map((call) => ({ ok: true, value: resultOnEmpty(call) }));
     try {
@@ -244,12 +250,6 @@ export class Engine {
     if (!collection.isFileUntidy) return false;
     collection.isFileUntidy = absorbText(store, collection.isTextIndexWanted) || vacuum(store);
     return collection.isFileUntidy;
-  }
-
-  #refuseWhenReadOnly(): void {
-    if (!this.#settings.readOnly) return;
-    const message = 'The database was opened with readOnly: true. Open it without to write.';
-    throw new DatabaseError('TESSERA_READ_ONLY', message);
   }
 
   /**

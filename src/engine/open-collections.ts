@@ -8,7 +8,7 @@
 import type { CollectionInfo, Settings } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
-import { RecordStore } from '../records/index.ts';
+import { deletedMeanwhile, RecordStore } from '../records/index.ts';
 import type { Directory } from './directory.ts';
 
 /** One open collection: its records, its indexes, and what maintenance it waits for. */
@@ -63,8 +63,7 @@ export class OpenCollections {
 
   /** The collection if it is open, without opening it or making it recently used. */
   peek(id: string): OpenCollection | undefined {
-    for (const collection of this.#open.values()) if (collection.id === id) return collection;
-    return undefined;
+    return this.#open.peek(id);
   }
 
   /**
@@ -137,7 +136,6 @@ export class OpenCollections {
     }
     store?.close();
     if (!this.#settings.readOnly) this.#directory.removeCollectionFile(id);
-    const message = 'The collection was deleted while it was in use. Create it anew, or list what exists.';
-    throw new DatabaseError('TESSERA_COLLECTION_NOT_FOUND', message, { details: { collectionId: id } });
+    throw deletedMeanwhile({ collectionId: id });
   }
 }

@@ -90,7 +90,7 @@ export function checkSelection({ where, whereDocument }: RecordSelection): void 
 }
 
 /** Whether a selection leaves anything out. */
-export function isRestricted({ ids, where, whereDocument }: RecordSelection): boolean {
+function isRestricted({ ids, where, whereDocument }: RecordSelection): boolean {
   return ids !== null || hasFilter({ ids, where, whereDocument });
 }
 

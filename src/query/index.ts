@@ -8,7 +8,6 @@ export {
   executeGet,
   executeQuery,
   hasFilter,
-  isRestricted,
   selectRowsToDelete,
 } from './execute.ts';
 export { CollectionIndexes } from './indexes.ts';

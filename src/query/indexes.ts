@@ -188,11 +188,11 @@ export class CollectionIndexes {
     if (this.#vectors === null) {
       const random = seededNumbers(INDEX_SEED);
       const vectors = new ClusteredIndex({ space: this.#space, dimension, random });
-      const { rows, vectorChecksums } = this.#store.rows();
+      const slots = this.#live.toArray();
+      const rows = Array.from(slots, (slot) => this.rowAt(slot));
+      const checksums = Array.from(slots, (slot) => this.#vectorChecksums[slot]!);
       const load = this.#store.vectors(dimension);
-      load.scan(rows, vectorChecksums, (index, embedding) =>
-        vectors.set(this.liveSlotOf(rows[index]!), embedding),
-      );
+      load.scan(rows, checksums, (index, embedding) => vectors.set(slots[index]!, embedding));
       this.#takeOverCells(vectors);
       this.#vectors = vectors;
       this.#isSettled = false;

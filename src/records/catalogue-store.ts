@@ -12,6 +12,7 @@ import { checksum } from '../io/index.ts';
 import type { SqlDatabase, SqlRow } from '../sqlite/index.ts';
 import { CATALOGUE_MIGRATIONS } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
+import { openedReadOnly } from './refusals.ts';
 
 /** A collection's row; the texts are JSON. */
 export interface CatalogueEntry {
@@ -64,10 +65,7 @@ export class CatalogueStore {
 
   /** Runs `work` in a write transaction. Errors: `TESSERA_READ_ONLY`. */
   write<T>(work: () => T): T {
-    if (this.#isReadOnly) {
-      const message = 'The database was opened with readOnly: true. Open it without to write.';
-      throw new DatabaseError('TESSERA_READ_ONLY', message);
-    }
+    if (this.#isReadOnly) throw openedReadOnly();
     return this.#database.write(work);
   }
 

@@ -11,5 +11,6 @@ export type { OpenFileOptions } from './open-file.ts';
 export type { StoredRecord } from './record.ts';
 export { type Outcome, RecordStore } from './record-store.ts';
 export type { RecordWriter } from './record-writer.ts';
+export { deletedMeanwhile, openedReadOnly } from './refusals.ts';
 export type { StoreState } from './state.ts';
 export type { VectorTable } from './vector-table.ts';

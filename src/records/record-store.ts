@@ -11,6 +11,7 @@ import { COLLECTION_MIGRATIONS } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
+import { deletedMeanwhile } from './refusals.ts';
 import { readState, type StoreState, writeState } from './state.ts';
 import { VectorTable } from './vector-table.ts';
 
@@ -172,8 +173,7 @@ export class RecordStore {
   #liveState(): StoreState {
     const state = readState(this.database);
     if (!state.isDeleted) return state;
-    const message = 'The collection was deleted while it was in use. Create it anew, or list what exists.';
-    throw new DatabaseError('TESSERA_COLLECTION_NOT_FOUND', message);
+    throw deletedMeanwhile();
   }
 }
 
