@@ -6,4 +6,4 @@
  * a distance is, how vectors are turned into codes and where they lie in memory is decided above it.
  */
 export { Kernel, type KernelCalls } from './kernel.ts';
-export { dot, scanList, scanRun, squaredL2 } from './scalar.ts';
+export { dot, type QuantisedVector, quantise, scanList, scanRun, squaredL2 } from './scalar.ts';

@@ -1,13 +1,15 @@
 /**
  * One WebAssembly memory and the kernels that work on it.
  *
- * The module is compiled once per thread and instantiated once per memory. Each index owns a memory of its
- * own, so that closing the index frees it and no allocator of ours stands between indexes; growing happens
- * in place, since V8 reserves the address space beforehand, and costs no copy. After `reserve` has grown
- * the memory, typed arrays made from the old `buffer` have length 0: whoever holds views makes them anew.
+ * The module is compiled once per thread and instantiated once per memory; where the engine has relaxed
+ * SIMD, it is the build that uses it. Each table of codes owns a memory of its own, so that dropping the
+ * table frees it and no allocator of ours stands between tables. A memory cannot shrink: its owner asks for
+ * what it needs and little more, and uses again what it has given up. Growing happens in place, since V8
+ * reserves the address space beforehand, and costs no copy. After `reserve` has grown the memory, typed
+ * arrays made from the old `buffer` have length 0: whoever holds views makes them anew.
  */
 import { assert, DatabaseError } from '../base/index.ts';
-import { KERNEL_MODULE_BASE64 } from './module.generated.ts';
+import { KERNEL_MODULE_BASE64, RELAXED_KERNEL_MODULE_BASE64 } from './module.generated.ts';
 
 /**
  * The functions of the module. Positions and sizes are in bytes unless said otherwise; see assembly/ for
@@ -28,23 +30,37 @@ export interface KernelCalls {
   makeTable(query: number, width: number, levels: number, table: number, out: number): void;
   /** Adds up the table for the 32 codes (`bytes` in all) of a block: u16 × 32 to `out`. */
   sumBlock(codes: number, table: number, bytes: number, out: number): void;
-  /** Searches the cells as the request at `request` says; `sums` is scratch of 80 bytes. */
-  searchCells(request: number, sums: number): void;
-  /** Which of `count` cells, all or those listed (u32), has the centre nearest to the codes of a vector. */
-  nearestCell(
-    codes: number,
-    facts: number,
-    list: number,
+  /** Searches the cells as the request at `request` says, for the rotated and moved floats at `query`. */
+  searchCells(request: number, query: number): void;
+  /** Lists the `k` cells nearest to a vector, and perhaps more, with their scores; returns how many. */
+  listNearest(request: number, vector: number, k: number): number;
+  /** Which cell's centre is nearest to each of `count` rows: of the first `listed`, or, if 0, of all. */
+  nearestCells(request: number, rows: number, count: number, listed: number, out: number): void;
+  /** Rotates rows, each multiplied by its scale, moves them by −mean and writes their squared norms. */
+  loadRows(
+    rows: number,
     count: number,
+    factors: number,
     width: number,
-    query: number,
-    queryScale: number,
-    dots: number,
-  ): number;
+    span: number,
+    rounds: number,
+    mean: number,
+    scales: number,
+    squares: number,
+  ): void;
+  /** Codes of `width` floats, i16 if `isWide`, else i8; scale and norm of the residual (f64) to `out`. */
+  quantise(vector: number, width: number, levels: number, codes: number, isWide: number, out: number): void;
   /** Dots (f32) of `count` consecutive rows of `width` floats with `direction`. */
   project(rows: number, count: number, width: number, direction: number, out: number): void;
   /** target += scale · row, over `width` floats. */
   addScaled(target: number, row: number, width: number, scale: number): void;
+  /**
+   * Σ row·query (f32) of the `count` rows of `width` floats whose places (u32) stand at `places`, place 0
+   * being the row at `rows`.
+   */
+  dotRows(rows: number, places: number, count: number, width: number, query: number, out: number): void;
+  /** Σ (row − query)² (f32) of the same. */
+  squaredL2Rows(rows: number, places: number, count: number, width: number, query: number, out: number): void;
   /** Σ left·right over `width` floats, in float64. */
   dot(left: number, right: number, width: number): number;
   /** Σ (left − right)² over `width` floats, in float64. */
@@ -57,6 +73,7 @@ interface WasmMemory {
   grow(pages: number): number;
 }
 interface Wasm {
+  validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
   readonly Memory: new (descriptor: { initial: number; maximum: number }) => WasmMemory;
@@ -71,6 +88,13 @@ const PAGES_MAX = 65_535;
 
 let compiled: object | undefined;
 
+/** The module for this engine. */
+function compile(): object {
+  const relaxed = Buffer.from(RELAXED_KERNEL_MODULE_BASE64, 'base64');
+  if (wasm.validate(relaxed)) return new wasm.Module(relaxed);
+  return new wasm.Module(Buffer.from(KERNEL_MODULE_BASE64, 'base64'));
+}
+
 /** A memory with the kernels bound to it. */
 export class Kernel {
   readonly calls: KernelCalls;
@@ -78,7 +102,7 @@ export class Kernel {
 
   /** Takes at least `byteCount` bytes at once. Errors: as `reserve`. */
   constructor(byteCount: number) {
-    compiled ??= new wasm.Module(Buffer.from(KERNEL_MODULE_BASE64, 'base64'));
+    compiled ??= compile();
     const pages = pagesFor(byteCount);
     try {
       this.#memory = new wasm.Memory({ initial: pages, maximum: PAGES_MAX });
@@ -97,17 +121,25 @@ export class Kernel {
    * Makes the memory hold at least `byteCount` bytes; says whether it grew. Nothing has changed when it
    * throws.
    *
+   * Where it has to grow, it grows to `roomy` bytes if it can: each growth costs the garbage collector a look
+   * at the whole heap, while bytes that are not written to cost nothing.
+   *
    * Errors: `TESSERA_LIMIT_EXCEEDED` beyond 4 GiB or when the system gives no more memory.
    */
-  reserve(byteCount: number): boolean {
-    const missing = pagesFor(byteCount) - this.#memory.buffer.byteLength / PAGE_BYTES;
+  reserve(byteCount: number, roomy: number = byteCount): boolean {
+    const held = this.#memory.buffer.byteLength / PAGE_BYTES;
+    const missing = pagesFor(byteCount) - held;
     if (missing <= 0) return false;
-    try {
-      this.#memory.grow(missing);
-    } catch (cause) {
-      throw outOfMemory(byteCount, cause);
+    const wanted = Math.min(PAGES_MAX, Math.ceil(roomy / PAGE_BYTES)) - held;
+    for (const pages of wanted > missing ? [wanted, missing] : [missing]) {
+      try {
+        this.#memory.grow(pages);
+        return true;
+      } catch (cause) {
+        if (pages === missing) throw outOfMemory(byteCount, cause);
+      }
     }
-    return true;
+    return false;
   }
 }
 

@@ -1,12 +1,14 @@
 /**
  * The kernels in plain TypeScript: the definition of what the WebAssembly must compute, bit for bit.
  *
- * Integers are exact in any order. Sums of floats are not, so `dot` and `squaredL2` fix the order:
+ * Integers are exact in any order. Sums of floats are not, so all functions of floats fix the order:
  * component i goes into sum i mod 8, and the eight sums are united as ((0+2)+(4+6)) + ((1+3)+(5+7)).
  * Products of two float32 values are exact in float64, and neither side may fuse a multiplication with an
  * addition, hence equal bits. Besides being the oracle, the float functions serve collections too small to
  * be worth a WebAssembly memory.
  */
+
+const ROUNDER = 6_755_399_441_055_744;
 
 /** Dots of `count` consecutive rows of `width` codes from code `first` on with `query`, into `out`. */
 export function scanRun(
@@ -105,6 +107,47 @@ export function squaredL2(left: Float32Array, right: Float32Array): number {
   if (rest > 5) s5 += square(left[i + 5]! - right[i + 5]!);
   if (rest > 6) s6 += square(left[i + 6]! - right[i + 6]!);
   return s0 + s2 + (s4 + s6) + (s1 + s3 + (s5 + s7));
+}
+
+/** What `quantise` says of a vector besides its codes. */
+export interface QuantisedVector {
+  readonly scale: number;
+  /** Norm of what the codes leave out. */
+  readonly residual: number;
+}
+
+/**
+ * Writes small integers for a vector of floats to `codes`:
+ *
+ *   vector = scale · codes + residual,   scale = max|component| / levels
+ *
+ * One scale per vector (not per collection) needs no training, does not age as data changes, and gives a
+ * vector of any magnitude the same relative precision. The norm of the residual is kept because it bounds
+ * the error of any product with the vector, so that the codes may be as coarse as they like without an
+ * answer being wrong.
+ *
+ * A vector of zeros has scale 0, codes 0 and residual 0. Components are finite. Ties are rounded to even:
+ * adding and subtracting 1.5 · 2^52 does so, because float64 numbers of that size are integers. All
+ * arithmetic is float64, where no float32 input overflows or underflows.
+ */
+export function quantise(
+  vector: Float32Array,
+  levels: number,
+  codes: Int8Array | Int16Array,
+): QuantisedVector {
+  let largest = 0;
+  for (const x of vector) largest = Math.max(largest, Math.abs(x));
+  const scale = largest / levels;
+  const inverse = largest === 0 ? 0 : levels / largest;
+  const sums = new Float64Array(8);
+  for (let i = 0; i < vector.length; i++) {
+    const value = vector[i]!;
+    const code = value * inverse + ROUNDER - ROUNDER;
+    codes[i] = code;
+    sums[i % 8]! += square(value - scale * code);
+  }
+  const [s0, s1, s2, s3, s4, s5, s6, s7] = sums;
+  return { scale, residual: Math.sqrt(s0! + s2! + (s4! + s6!) + (s1! + s3! + (s5! + s7!))) };
 }
 
 function square(value: number): number {

@@ -1,239 +1,99 @@
 /**
  * The search over cells, from the centroids to the candidates, in one call.
  *
- *   rank      cells by the score of their centre
+ *   rank      cells by the score of their centre, as far as they can matter
  *   visit     them in that order, until a centre scores less than the mean of the best centre's score and
- *             the k-th best estimate so far, less `slack`
+ *             the k-th best estimate so far, less `slack`; with a mask also by how far the entries reach
  *   estimate  32 entries at a time by shuffles (FastScan)
  *   keep      entries whose estimate could, with its error, still be among the k best
  *
  * Scores are inner products, so more is better: score = ⟨centre, q⟩ + base + slope·⟨signs, q⟩, with base and
- * slope of the entry (see entries.ts) and the last product from the table.
- *
- * The request, at `p` (all u32 or f32):
- *
- *    0 cellCount      4 width          8 queryCodes    12 cellCodes     16 cellFacts    20 dots
- *   24 heap          28 blocks        32 blockBytes    36 table         40 mask or 0    44 best
- *   48 k             52 candidates    56 capacity      60 queryScale    64 queryNormSquared
- *   68 step          72 offset        76 slack         80 doubt
- *  written by the call:
- *   84 visited       88 scanned       92 candidateCount
- *
- * Facts of a cell (32 bytes): scale of its code, squared norm of its centre, what is added to the product
- * of query and centre to score it, root of the mean squared residual of its entries (f32); first block, number of entries (u32); 8 bytes unused.
- * `dots` has room for i32 × cellCount, `heap` for 8 bytes × (cellCount + 1), `best` for f32 × k and
- * `candidates` for `capacity` pairs (f32 the best score the entry could have, u32 slot).
+ * slope of the entry (see entries.ts) and the last product from the table. The request is in request.ts.
  */
-import { scanList, scanRun } from './codes';
+import { estimateCentres, prepare } from './centres';
+import { scanList } from './codes';
+import { sumBlock } from './fastscan';
+import * as at from './request';
+import {
+  bringBest,
+  heapify,
+  noteBest,
+  selectBetterHalf,
+  sink,
+  startBest,
+  swap,
+  worstOfBest,
+} from './selection';
 
-/** The k-th best estimate so far, and the best possible score of the last candidate dropped for room. */
-let kth: f32 = 0;
+/** The best possible score of the last candidate dropped for room, and the candidates so far. */
 let floor: f32 = 0;
 let found: u32 = 0;
+let scanned: u32 = 0;
 
-// @ts-ignore: decorator
-@inline
-function isBefore(a: f32, aCell: u32, b: f32, bCell: u32): bool {
-  return a > b || (a == b && aCell < bCell);
-}
-
-/** Cells that are visited before the rest are sorted. */
+/** Centres that are multiplied before the others, by their estimates the best. */
+const SEEDS: u32 = 16;
+/** Cells that are visited before the rest are ranked. */
 const FIRST: u32 = 4;
 
-/** Puts (key, cell) at place `at` of the heap of `count` and lets it sink from there. */
-function sink(heap: usize, count: u32, at: u32, key: f32, cell: u32): void {
-  while (true) {
-    let child: u32 = 2 * at + 1;
-    if (child >= count) break;
-    let place = heap + (<usize>child << 3);
-    if (
-      child + 1 < count &&
-      isBefore(load<f32>(place, 8), load<u32>(place, 12), load<f32>(place), load<u32>(place, 4))
-    ) {
-      child++;
-      place += 8;
-    }
-    if (isBefore(key, cell, load<f32>(place), load<u32>(place, 4))) break;
-    store<u64>(heap + (<usize>at << 3), load<u64>(place));
-    at = child;
-  }
-  const target = heap + (<usize>at << 3);
-  store<f32>(target, key);
-  store<u32>(target, cell, 4);
-}
-
-/** Lists the cells that have entries with the scores of their centres at `heap`; returns how many. */
-function rankCells(p: usize): u32 {
-  const cellCount = load<u32>(p);
-  const facts: usize = load<u32>(p, 16);
-  const dots: usize = load<u32>(p, 20);
-  const queryScale = load<f32>(p, 60);
-  scanRun(load<u32>(p, 12), cellCount, load<u32>(p, 4), load<u32>(p, 8), dots);
-  let place: usize = load<u32>(p, 24);
-  let count: u32 = 0;
+/**
+ * Lists the cells that have entries, with what their centres could score at best, at `HEAP`; returns how
+ * many. The seeds come first, about `SEEDS`.
+ */
+function listCells(p: usize): u32 {
+  estimateCentres(p, 0, SEEDS);
+  const cellCount = load<u32>(p, at.CELL_COUNT);
+  const heap: usize = load<u32>(p, at.HEAP);
+  const hopes: usize = load<u32>(p, at.HOPES);
+  let fact: usize = load<u32>(p, at.FACTS);
+  let place = heap;
   for (let cell: u32 = 0; cell < cellCount; cell++) {
-    const fact: usize = facts + (<usize>cell << 5);
-    if (load<u32>(fact, 20) == 0) continue;
-    const dot = <f32>load<i32>(dots + (<usize>cell << 2)) * load<f32>(fact) * queryScale;
-    store<f32>(place, dot + load<f32>(fact, 8));
+    store<f32>(place, load<f32>(hopes + (cell << 2)));
     store<u32>(place, cell, 4);
-    place += 8;
-    count++;
+    place += load<u32>(fact, 20) == 0 ? 0 : 8;
+    fact += 32;
   }
-  return count;
+  return <u32>((place - heap) >> 3);
 }
 
-/** Brings the best of `count` listed cells to the front. */
-function bringBest(heap: usize, count: u32): void {
-  let best = heap;
-  const end = heap + (<usize>count << 3);
-  for (let place = heap + 8; place < end; place += 8) {
-    if (isBefore(load<f32>(place), load<u32>(place, 4), load<f32>(best), load<u32>(best, 4))) best = place;
-  }
-  const swapped = load<u64>(best);
-  store<u64>(best, load<u64>(heap));
-  store<u64>(heap, swapped);
-}
-
-/** Drops the listed cells that score below `limit`, makes a heap of the rest and returns how many they are. */
-function heapPromising(heap: usize, count: u32, limit: f32): u32 {
-  let kept: u32 = 0;
+/** Brings the listed cells to the front whose hope is at least `limit`; returns how many. */
+function bringPromising(heap: usize, count: u32, limit: f32): u32 {
+  let front = heap;
   const end = heap + (<usize>count << 3);
   for (let place = heap; place < end; place += 8) {
-    store<u64>(heap + (<usize>kept << 3), load<u64>(place));
-    kept += load<f32>(place) >= limit ? 1 : 0;
+    if (load<f32>(place) < limit) continue;
+    swap(place, front);
+    front += 8;
   }
-  for (let at: i32 = (<i32>kept >> 1) - 1; at >= 0; at--) {
-    const place = heap + (<usize>at << 3);
-    sink(heap, kept, at, load<f32>(place), load<u32>(place, 4));
-  }
-  return kept;
+  return <u32>((front - heap) >> 3);
 }
 
-/** Takes `estimate` into the k best and raises `kth`. */
-function noteBest(best: usize, k: u32, estimate: f32): void {
-  let at: u32 = 0;
-  while (true) {
-    let child: u32 = 2 * at + 1;
-    if (child >= k) break;
-    if (child + 1 < k && load<f32>(best + ((child + 1) << 2)) < load<f32>(best + (child << 2))) child++;
-    const value = load<f32>(best + (child << 2));
-    if (value >= estimate) break;
-    store<f32>(best + (at << 2), value);
-    at = child;
+/** Replaces the hopes of `count` listed cells by their scores. */
+function score(p: usize, pairs: usize, count: u32): void {
+  const list: usize = load<u32>(p, at.LIST);
+  const dots: usize = load<u32>(p, at.DOTS);
+  const facts: usize = load<u32>(p, at.FACTS);
+  const queryScale = load<f32>(p, at.QUERY_SCALE);
+  for (let i: usize = 0; i < count; i++) store<u32>(list + (i << 2), load<u32>(pairs + (i << 3), 4));
+  scanList(load<u32>(p, at.CODES), list, count, load<u32>(p, at.WIDTH), load<u32>(p, at.QUERY_CODES), dots);
+  for (let i: usize = 0; i < count; i++) {
+    const fact = facts + (<usize>load<u32>(list + (i << 2)) << 5);
+    const dot = <f32>load<i32>(dots + (i << 2)) * (load<f32>(fact) * queryScale);
+    store<f32>(pairs + (i << 3), dot + load<f32>(fact, 8));
   }
-  store<f32>(best + (at << 2), estimate);
-  kth = load<f32>(best);
 }
 
 /**
- * Partitions the candidates so that the better half comes first, and drops the rest (quickselect; Hoare,
- * Algorithm 65). Pairs are ordered as their scores, ties by slot.
+ * Looks at one block of the cell: `centre` is its part of every score, `error` what an estimate may be off.
  */
-function dropWorseHalf(candidates: usize, count: u32): void {
-  const wanted = <i32>(count >> 1);
-  let left: i32 = 0;
-  let right: i32 = <i32>count - 1;
-  while (left < right) {
-    const middle = candidates + (<usize>((left + right) >> 1) << 3);
-    const pivot = load<f32>(middle);
-    const pivotSlot = load<u32>(middle, 4);
-    let i = left;
-    let j = right;
-    while (i <= j) {
-      let a = candidates + (<usize>i << 3);
-      while (isBefore(load<f32>(a), load<u32>(a, 4), pivot, pivotSlot)) {
-        i++;
-        a += 8;
-      }
-      let b = candidates + (<usize>j << 3);
-      while (isBefore(pivot, pivotSlot, load<f32>(b), load<u32>(b, 4))) {
-        j--;
-        b -= 8;
-      }
-      if (i <= j) {
-        const swapped = load<u64>(a);
-        store<u64>(a, load<u64>(b));
-        store<u64>(b, swapped);
-        i++;
-        j--;
-      }
-    }
-    if (wanted <= j) right = j;
-    else if (wanted >= i) left = i;
-    else break;
-  }
-  floor = load<f32>(candidates + (<usize>wanted << 3));
-  found = wanted;
-}
-
-/**
- * Adds up the table for the 32 codes of a block: u16 × 32 at `out`. `bytes` is that of the codes, a multiple
- * of 128: eight groups, whose entries of at most 31 add up within a byte, are taken at a time.
- */
-export function sumBlock(codes: usize, table: usize, bytes: u32, out: usize): void {
-  const nibble = i8x16.splat(15);
-  let a = i16x8.splat(0);
-  let b = i16x8.splat(0);
-  let c = i16x8.splat(0);
-  let d = i16x8.splat(0);
-  const end = codes + bytes;
-  while (codes < end) {
-    const t0 = v128.load(table);
-    const c0 = v128.load(codes);
-    let low = i8x16.swizzle(t0, v128.and(c0, nibble));
-    let high = i8x16.swizzle(t0, v128.and(i16x8.shr_u(c0, 4), nibble));
-    const t1 = v128.load(table, 16);
-    const c1 = v128.load(codes, 16);
-    low = i8x16.add(low, i8x16.swizzle(t1, v128.and(c1, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t1, v128.and(i16x8.shr_u(c1, 4), nibble)));
-    const t2 = v128.load(table, 32);
-    const c2 = v128.load(codes, 32);
-    low = i8x16.add(low, i8x16.swizzle(t2, v128.and(c2, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t2, v128.and(i16x8.shr_u(c2, 4), nibble)));
-    const t3 = v128.load(table, 48);
-    const c3 = v128.load(codes, 48);
-    low = i8x16.add(low, i8x16.swizzle(t3, v128.and(c3, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t3, v128.and(i16x8.shr_u(c3, 4), nibble)));
-    const t4 = v128.load(table, 64);
-    const c4 = v128.load(codes, 64);
-    low = i8x16.add(low, i8x16.swizzle(t4, v128.and(c4, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t4, v128.and(i16x8.shr_u(c4, 4), nibble)));
-    const t5 = v128.load(table, 80);
-    const c5 = v128.load(codes, 80);
-    low = i8x16.add(low, i8x16.swizzle(t5, v128.and(c5, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t5, v128.and(i16x8.shr_u(c5, 4), nibble)));
-    const t6 = v128.load(table, 96);
-    const c6 = v128.load(codes, 96);
-    low = i8x16.add(low, i8x16.swizzle(t6, v128.and(c6, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t6, v128.and(i16x8.shr_u(c6, 4), nibble)));
-    const t7 = v128.load(table, 112);
-    const c7 = v128.load(codes, 112);
-    low = i8x16.add(low, i8x16.swizzle(t7, v128.and(c7, nibble)));
-    high = i8x16.add(high, i8x16.swizzle(t7, v128.and(i16x8.shr_u(c7, 4), nibble)));
-    a = i16x8.add(a, i16x8.extend_low_i8x16_u(low));
-    b = i16x8.add(b, i16x8.extend_high_i8x16_u(low));
-    c = i16x8.add(c, i16x8.extend_low_i8x16_u(high));
-    d = i16x8.add(d, i16x8.extend_high_i8x16_u(high));
-    codes += 128;
-    table += 128;
-  }
-  v128.store(out, a);
-  v128.store(out, b, 16);
-  v128.store(out, c, 32);
-  v128.store(out, d, 48);
-}
-
-/** Looks at one block of the cell: `centre` is its part of every score, `error` what an estimate may be off. */
 function visitBlock(p: usize, block: usize, centre: f32, error: f32, sums: usize): void {
-  const bytes = load<u32>(p, 4) << 2;
-  const mask: usize = load<u32>(p, 40);
-  const candidates: usize = load<u32>(p, 52);
-  const capacity = load<u32>(p, 56);
+  const bytes = load<u32>(p, at.WIDTH) << 2;
+  const mask: usize = load<u32>(p, at.MASK);
+  const candidates: usize = load<u32>(p, at.CANDIDATES);
+  const capacity = load<u32>(p, at.CAPACITY);
   const factors = block + bytes;
-  sumBlock(block, load<u32>(p, 36), bytes, sums);
-  const step = f32x4.splat(load<f32>(p, 68));
-  const offset = f32x4.splat(load<f32>(p, 72));
+  sumBlock(block, load<u32>(p, at.TABLE), bytes, sums);
+  const step = f32x4.splat(load<f32>(p, at.STEP));
+  const offset = f32x4.splat(load<f32>(p, at.OFFSET));
   const common = f32x4.splat(centre);
   for (let lane: usize = 0; lane < 32; lane += 4) {
     const sum = f32x4.convert_i32x4_u(v128.load16x4_u(sums + (lane << 1)));
@@ -243,7 +103,7 @@ function visitBlock(p: usize, block: usize, centre: f32, error: f32, sums: usize
       f32x4.mul(v128.load(factors + (lane << 2), 128), product),
     );
     const estimates = f32x4.add(common, own);
-    let passing = i32x4.bitmask(f32x4.gt(estimates, f32x4.splat(max(kth, floor) - error)));
+    let passing = i32x4.bitmask(f32x4.gt(estimates, f32x4.splat(max(worstOfBest, floor) - error)));
     if (passing == 0) continue;
     v128.store(sums + 64, estimates);
     while (passing != 0) {
@@ -252,109 +112,140 @@ function visitBlock(p: usize, block: usize, centre: f32, error: f32, sums: usize
       const slot = load<u32>(factors + ((lane + i) << 2), 256);
       if (mask != 0 && !((load<u32>(mask + ((slot >> 5) << 2)) >> (slot & 31)) & 1)) continue;
       const estimate = load<f32>(sums + 64 + (i << 2));
-      if (found == capacity) dropWorseHalf(candidates, capacity);
+      if (found == capacity) {
+        selectBetterHalf(candidates, capacity);
+        found = capacity >> 1;
+        floor = load<f32>(candidates + (<usize>found << 3));
+      }
       store<f32>(candidates + (<usize>found << 3), estimate + error);
       store<u32>(candidates + (<usize>found << 3), slot, 4);
       found++;
-      if (estimate > kth) noteBest(load<u32>(p, 44), load<u32>(p, 48), estimate);
+      if (estimate > worstOfBest) noteBest(load<u32>(p, at.BEST), load<u32>(p, at.K), estimate);
     }
   }
 }
 
-/** See the top of this file. `sums` is scratch of 80 bytes. */
-export function searchCells(p: usize, sums: usize): void {
-  const heap: usize = load<u32>(p, 24);
-  const facts: usize = load<u32>(p, 16);
-  const dots: usize = load<u32>(p, 20);
-  const blocks: usize = load<u32>(p, 28);
-  const blockBytes: usize = load<u32>(p, 32);
-  const next = (<usize>load<u32>(p, 4) << 2) + 384;
-  const best: usize = load<u32>(p, 44);
-  const k = load<u32>(p, 48);
-  const queryScale = load<f32>(p, 60);
-  const normSquared = load<f32>(p, 64);
-  const doubt = load<f32>(p, 80);
-  for (let i: u32 = 0; i < k; i++) store<f32>(best + (i << 2), -Infinity);
-  kth = -Infinity;
+/** The best centre's score, and its distance squared. */
+let first: f32 = 0;
+let firstSquared: f32 = 0;
+let slack: f32 = 0;
+
+/** Looks at all entries of a cell whose centre scores `key`. */
+function visit(p: usize, key: f32, cell: u32): void {
+  const fact: usize = <usize>load<u32>(p, at.FACTS) + (<usize>cell << 5);
+  const blocks: usize = load<u32>(p, at.BLOCKS);
+  const blockBytes: usize = load<u32>(p, at.BLOCK_BYTES);
+  const next = (<usize>load<u32>(p, at.WIDTH) << 2) + 384;
+  const sums: usize = load<u32>(p, at.SUMS);
+  const dot = key - load<f32>(fact, 8);
+  const squared = load<f32>(p, at.QUERY_SQUARED) + load<f32>(fact, 4) - 2 * dot;
+  const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared));
+  const count = load<u32>(fact, 20);
+  let block = load<u32>(fact, 16);
+  for (let rest: i32 = count; rest > 0; rest -= 32) {
+    const place = blocks + <usize>block * blockBytes;
+    visitBlock(p, place, dot, error, sums);
+    block = load<u32>(place + next);
+  }
+  scanned += count;
+  if (scanned == count) firstSquared = squared;
+}
+
+/**
+ * What a centre has to score for its cell to be visited.
+ *
+ * Where a mask leaves entries only that are far from the query, the cells that hold the nearest of them are
+ * many and hardly differ: then a cell is visited if an entry of it at the usual distance r from the centre,
+ * off by `REACH` · r towards the query, were nearer than the k-th best: d² + r² − 2 · reach · r · d ≤ dₖ².
+ */
+function limit(p: usize): f32 {
+  const usual: f32 = 0.5 * (first + worstOfBest) - slack;
+  const reach = load<f32>(p, at.REACH);
+  if (reach == 0) return usual;
+  const querySquared = load<f32>(p, at.QUERY_SQUARED);
+  const bestSquared = querySquared - 2 * worstOfBest;
+  const spread = load<f32>(p, at.SPREAD);
+  // Nearer than the usual entry of the best cell: the query is among the entries that count.
+  if (bestSquared < firstSquared + spread) return usual;
+  const farthest =
+    reach * sqrt<f32>(spread) + sqrt<f32>(max<f32>(0, (reach * reach - 1) * spread + bestSquared));
+  return min<f32>(usual, 0.5 * (querySquared - farthest * farthest));
+}
+
+/** Searches for the vector at `query`, rotated and moved. */
+export function searchCells(p: usize, query: usize): void {
+  const heap: usize = load<u32>(p, at.HEAP);
+  prepare(p, query);
+  const count = listCells(p);
+  let seeds = bringPromising(heap, count, worstOfBest);
+  // Cells without entries have estimates too, and may all be better than those with some.
+  if (seeds == 0) seeds = count;
+  startBest(load<u32>(p, at.BEST), load<u32>(p, at.K));
   floor = -Infinity;
   found = 0;
-  let remaining = rankCells(p);
-  if (remaining > 0) bringBest(heap, remaining);
-  const start: f32 = 0.5 * load<f32>(heap) - load<f32>(p, 76);
+  scanned = 0;
   let visited: u32 = 0;
-  let scanned: u32 = 0;
-  while (remaining > 0) {
-    // The first cells raise the limit nearly to its end, and few others pass it: only those are sorted.
-    if (visited < FIRST) bringBest(heap, remaining);
-    else if (visited == FIRST) {
-      remaining = heapPromising(heap, remaining, 0.5 * kth + start);
-      if (remaining == 0) break;
+  if (count > 0) {
+    score(p, heap, seeds);
+    bringBest(heap, seeds);
+    first = load<f32>(heap);
+    slack = load<f32>(p, at.SLACK);
+    const others = heap + (<usize>seeds << 3);
+    // The first cells raise the limit nearly to its end, and few others pass it: only those are ranked.
+    while (seeds > 0 && visited < FIRST && load<f32>(heap) >= limit(p)) {
+      visit(p, load<f32>(heap), load<u32>(heap, 4));
+      visited++;
+      seeds--;
+      store<u64>(heap, load<u64>(heap + (<usize>seeds << 3)));
+      if (seeds > 0) bringBest(heap, seeds);
     }
-    const cell = load<u32>(heap, 4);
-    if (load<f32>(heap) < 0.5 * kth + start) break;
-    remaining--;
-    const last = heap + (<usize>remaining << 3);
-    if (visited < FIRST) store<u64>(heap, load<u64>(last));
-    else sink(heap, remaining, 0, load<f32>(last), load<u32>(last, 4));
-    const fact = facts + (<usize>cell << 5);
-    const dot = <f32>load<i32>(dots + (<usize>cell << 2)) * load<f32>(fact) * queryScale;
-    const distance = sqrt<f32>(max<f32>(0, normSquared + load<f32>(fact, 4) - 2 * dot));
-    const error = doubt * load<f32>(fact, 12) * distance;
-    const count = load<u32>(fact, 20);
-    let block = load<u32>(fact, 16);
-    for (let rest: i32 = count; rest > 0; rest -= 32) {
-      const at = blocks + <usize>block * blockBytes;
-      visitBlock(p, at, dot, error, sums);
-      block = load<u32>(at + next);
+    const otherCount = count - <u32>((others - heap) >> 3);
+    let remaining = rank(p, seeds, others, otherCount, limit(p));
+    while (remaining > 0 && load<f32>(heap) >= limit(p)) {
+      visit(p, load<f32>(heap), load<u32>(heap, 4));
+      visited++;
+      remaining--;
+      const last = heap + (<usize>remaining << 3);
+      sink(heap, remaining, 0, load<f32>(last), load<u32>(last, 4));
     }
-    visited++;
-    scanned += count;
   }
-  store<u32>(p, visited, 84);
-  store<u32>(p, scanned, 88);
-  store<u32>(p, keepPromising(load<u32>(p, 52)), 92);
+  store<u32>(p, visited, at.VISITED);
+  store<u32>(p, scanned, at.SCANNED);
+  store<u32>(p, keepPromising(load<u32>(p, at.CANDIDATES)), at.CANDIDATE_COUNT);
+}
+
+/**
+ * Makes a heap of the cells that score at least `limit`: of the first `scored` listed, and of `count` at
+ * `others`, which have hopes still. Returns how many they are.
+ */
+function rank(p: usize, scored: u32, others: usize, count: u32, limit: f32): u32 {
+  const heap: usize = load<u32>(p, at.HEAP);
+  const promising = bringPromising(others, count, limit);
+  score(p, others, promising);
+  let kept = heap;
+  const scoredEnd = heap + (<usize>scored << 3);
+  for (let place = heap; place < scoredEnd; place += 8) {
+    store<u64>(kept, load<u64>(place));
+    kept += load<f32>(place) >= limit ? 8 : 0;
+  }
+  const end = others + (<usize>promising << 3);
+  for (let place = others; place < end; place += 8) {
+    store<u64>(kept, load<u64>(place));
+    kept += load<f32>(place) >= limit ? 8 : 0;
+  }
+  const remaining = <u32>((kept - heap) >> 3);
+  heapify(heap, remaining);
+  return remaining;
 }
 
 /** Drops the candidates that the final k-th estimate rules out; returns how many remain. */
 function keepPromising(candidates: usize): u32 {
   let kept: usize = candidates;
   for (let i: u32 = 0; i < found; i++) {
-    const at = candidates + (<usize>i << 3);
-    if (load<f32>(at) < kth) continue;
-    store<u64>(kept, load<u64>(at));
+    const place = candidates + (<usize>i << 3);
+    if (load<f32>(place) < worstOfBest) continue;
+    store<u64>(kept, load<u64>(place));
     kept += 8;
   }
   return <u32>((kept - candidates) >> 3);
-}
-
-/**
- * The one of the `count` cells listed (u32) at `list`, or of all if it is 0, whose centre is nearest to the
- * query whose codes stand at `query`; the lower one on ties. Cells whose facts say NaN are passed over.
- * Returns `count` if none is left. `dots` is scratch as in a search.
- */
-export function nearestCell(
-  codes: usize,
-  facts: usize,
-  list: usize,
-  count: u32,
-  width: u32,
-  query: usize,
-  queryScale: f32,
-  dots: usize,
-): u32 {
-  if (list == 0) scanRun(codes, count, width, query, dots);
-  else scanList(codes, list, count, width, query, dots);
-  let nearest = count;
-  let least: f32 = Infinity;
-  for (let i: u32 = 0; i < count; i++) {
-    const cell = list == 0 ? i : load<u32>(list + (i << 2));
-    const fact: usize = facts + (cell << 5);
-    const dot = <f32>load<i32>(dots + (i << 2)) * load<f32>(fact) * queryScale;
-    const distance: f32 = load<f32>(fact, 4) - 2 * dot;
-    if (distance < least) {
-      least = distance;
-      nearest = i;
-    }
-  }
-  return nearest;
 }

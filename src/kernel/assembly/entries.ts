@@ -91,43 +91,52 @@ export function moveEntry(from: usize, fromLane: u32, to: usize, toLane: u32, wi
  */
 export function makeTable(query: usize, width: u32, levels: f32, table: usize, out: usize): void {
   const end = query + (<usize>width << 2);
-  let widest: f32 = 0;
-  let offset: f32 = 0;
+  let widest = f32x4.splat(0);
+  let halves = f32x4.splat(0);
   for (let q = query; q < end; q += 16) {
-    const half = sum(f32x4.abs(v128.load(q)));
-    widest = max(widest, half);
-    offset -= half;
+    const half = sumInAll(f32x4.abs(v128.load(q)));
+    widest = f32x4.pmax(widest, half);
+    halves = f32x4.add(halves, half);
   }
-  const step: f32 = widest == 0 ? 0 : (2 * widest) / levels;
-  const inverse = f32x4.splat(widest == 0 ? 0 : levels / (2 * widest));
+  const range: f32 = 2 * f32x4.extract_lane(widest, 0);
+  const scale = f32x4.splat(range == 0 ? 0 : levels / range * 2);
+  const zero = f32x4.splat(0);
   for (let q = query; q < end; q += 16) {
-    const v = v128.load(q);
-    const half = f32x4.splat(sum(f32x4.abs(v)));
-    const a = f32x4.splat(f32x4.extract_lane(v, 0));
-    const b = f32x4.splat(f32x4.extract_lane(v, 1));
-    const c = f32x4.splat(f32x4.extract_lane(v, 2));
-    const d = f32x4.splat(f32x4.extract_lane(v, 3));
-    // Bit 0 of an entry's number is the sign of the first dimension, set for plus.
-    const ab = f32x4.add(
-      v128.xor(a, i32x4(0x80000000, 0, 0x80000000, 0)),
-      v128.xor(b, i32x4(0x80000000, 0x80000000, 0, 0)),
-    );
-    const first = round(f32x4.sub(f32x4.sub(ab, c), d), half, inverse);
-    const second = round(f32x4.sub(f32x4.add(ab, c), d), half, inverse);
-    const third = round(f32x4.add(f32x4.sub(ab, c), d), half, inverse);
-    const fourth = round(f32x4.add(f32x4.add(ab, c), d), half, inverse);
-    v128.store(
-      table,
-      i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(first, second), i16x8.narrow_i32x4_s(third, fourth)),
-    );
+    // Beside the smallest sum, a bit that is set adds twice its component, in units of the step.
+    const v = f32x4.mul(v128.load(q), scale);
+    const least = sumInAll(f32x4.sub(zero, f32x4.pmin(v, zero)));
+    const a = v128.and(f32x4.shuffle(v, v, 0, 0, 0, 0), i32x4(0, -1, 0, -1));
+    const b = v128.and(f32x4.shuffle(v, v, 1, 1, 1, 1), i32x4(0, 0, -1, -1));
+    const first = f32x4.add(f32x4.add(least, a), b);
+    const c = f32x4.shuffle(v, v, 2, 2, 2, 2);
+    const d = f32x4.shuffle(v, v, 3, 3, 3, 3);
+    const second = f32x4.add(first, c);
+    const low = lowBytes(integers(first), integers(second));
+    const high = lowBytes(integers(f32x4.add(first, d)), integers(f32x4.add(second, d)));
+    v128.store(table, i64x2.shuffle(low, high, 0, 2));
     table += 16;
   }
-  store<f32>(out, step);
-  store<f32>(out, offset, 4);
+  store<f32>(out, range / levels);
+  store<f32>(out, -f32x4.extract_lane(halves, 0), 4);
+}
+
+/** The sum of the four lanes, in every lane. */
+// @ts-ignore: decorator
+@inline
+function sumInAll(lanes: v128): v128 {
+  const pairs = f32x4.add(lanes, f32x4.shuffle(lanes, lanes, 1, 0, 3, 2));
+  return f32x4.add(pairs, f32x4.shuffle(pairs, pairs, 2, 3, 0, 1));
+}
+
+/** Rounds to the nearest integer, which is in the low bits: floats of the size of 2^23 are integers. */
+// @ts-ignore: decorator
+@inline
+function integers(value: v128): v128 {
+  return f32x4.add(value, f32x4.splat(8388608));
 }
 
 // @ts-ignore: decorator
 @inline
-function round(value: v128, half: v128, inverse: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(f32x4.add(value, half), inverse)));
+function lowBytes(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
 }
