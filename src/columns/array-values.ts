@@ -44,6 +44,15 @@ export class ArrayValues {
     for (const element of elements) this.#pool[this.#poolEnd++] = this.#dictionary.acquire(spell(element));
   }
 
+  /** Whether the slot has these elements, in this order. */
+  holds(slot: number, elements: readonly Scalar[]): boolean {
+    const start = this.#starts[slot]!;
+    return (
+      this.#lengths[slot] === elements.length &&
+      elements.every((element, i) => this.#pool[start + i] === this.#dictionary.codeOf(spell(element)))
+    );
+  }
+
   clear(slot: number): void {
     const start = this.#starts[slot]!;
     const length = this.#lengths[slot]!;

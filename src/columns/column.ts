@@ -63,6 +63,20 @@ export class Column {
     }
   }
 
+  /** Whether the slot holds what `set` would put there. */
+  holds(slot: number, value: JsonValue | undefined): boolean {
+    const kind = this.#kinds[slot] ?? NOTHING;
+    if (Array.isArray(value)) {
+      const elements = value.map(toScalar).filter((element) => element !== null);
+      return kind === ARRAY && this.#arrays!.holds(slot, elements);
+    }
+    const scalar = toScalar(value);
+    if (scalar === null) return kind === NOTHING;
+    if (scalar.type === 'string') return kind === STRING && this.#strings!.holds(slot, scalar.value);
+    if (scalar.type !== 'bool') return kind === NUMBER && this.#numbers!.holds(slot, scalar.value);
+    return kind === BOOL && (scalar.value ? this.#trueSlots : this.#falseSlots).has(slot);
+  }
+
   clear(slot: number): void {
     switch (this.#kinds[slot] ?? NOTHING) {
       case NOTHING:

@@ -179,3 +179,33 @@ describe('MetadataColumns', () => {
     expect(Array.from(columns.evaluate(condition, Bitset.full(2)).toArray())).toEqual([1]);
   });
 });
+
+describe('holds', () => {
+  it('is true of what was set, and of nothing else', () => {
+    const values = [
+      undefined,
+      '1',
+      '2',
+      `${BIG + 1n}`,
+      '"x"',
+      '"y"',
+      'true',
+      'false',
+      '[]',
+      '[1]',
+      '[1.0]',
+      '["x","y"]',
+      '["y","x"]',
+    ];
+    const columns = columnsOf(values);
+    for (const slot of values.keys()) {
+      const held = values.filter((value) =>
+        columns.holds(slot, value === undefined ? null : `{"a":${value}}`),
+      );
+      expect(held).toEqual([values[slot]]);
+    }
+    columns.clear(4);
+    expect([columns.holds(4, '{"a":"x"}'), columns.holds(4, '{"b":1}')]).toEqual([false, true]);
+    expect(new MetadataColumns().holds(0, '{"a":1}')).toBe(true);
+  });
+});

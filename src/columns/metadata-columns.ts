@@ -19,6 +19,11 @@ export class MetadataColumns {
     return total;
   }
 
+  /** Whether no key was added. */
+  get isEmpty(): boolean {
+    return this.#columns.size === 0;
+  }
+
   hasKey(key: string): boolean {
     return this.#columns.has(key);
   }
@@ -45,6 +50,16 @@ export class MetadataColumns {
     for (const [key, column] of this.#columns) {
       column.set(slot, Object.hasOwn(values, key) ? values[key] : undefined);
     }
+  }
+
+  /** Whether all columns hold in a slot what `set` would put there. */
+  holds(slot: number, metadata: string | null): boolean {
+    if (this.#columns.size === 0) return true;
+    const values = metadata === null ? {} : (parseJson(metadata) as { [key: string]: JsonValue });
+    for (const [key, column] of this.#columns) {
+      if (!column.holds(slot, Object.hasOwn(values, key) ? values[key] : undefined)) return false;
+    }
+    return true;
   }
 
   /** Empties the slot in all columns. */

@@ -46,6 +46,12 @@ export class NumberValues {
     this.#present.add(slot);
   }
 
+  /** Whether the slot has this number. */
+  holds(slot: number, value: number | bigint): boolean {
+    if (typeof value === 'bigint' && !isDouble(value)) return this.#inexact.get(slot) === value;
+    return this.#present.has(slot) && this.#values[slot] === Number(value);
+  }
+
   clear(slot: number): void {
     this.#present.delete(slot);
     this.#inexact.delete(slot);

@@ -22,6 +22,12 @@ export class StringValues {
     this.#codes[slot] = this.#dictionary.acquire(value);
   }
 
+  /** Whether the slot has this string. */
+  holds(slot: number, value: string): boolean {
+    const code = this.#dictionary.codeOf(value);
+    return code !== 0 && this.#codes[slot] === code;
+  }
+
   clear(slot: number): void {
     this.#dictionary.release(this.#codes[slot]!);
     this.#codes[slot] = 0;

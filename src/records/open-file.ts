@@ -24,6 +24,12 @@ export interface OpenFileOptions {
   readonly migrations: readonly string[];
 }
 
+/**
+ * Pages of a file that SQLite keeps in memory, in KiB: what leads to the pages of a million records. The
+ * system caches the others.
+ */
+const CACHE_KIB = 4096;
+
 /** What a write-ahead log is cut back to after it was folded into its file. */
 const WAL_BYTES_KEPT = 4_194_304;
 
@@ -55,6 +61,7 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
     PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'};
     PRAGMA secure_delete = ON;
     PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -${CACHE_KIB};
     PRAGMA wal_autocheckpoint = ${options.walPagesMax};
     PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
   `);

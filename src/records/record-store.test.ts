@@ -60,8 +60,8 @@ it('one call may touch more vector blocks than are held in memory', () => {
   write(store, (writer) => writer.upsert(batch(2)));
   store.read((state) => {
     const table = store.vectors(state.dimension!);
-    const { rows, vectorChecksums } = store.rows();
-    const first = rows.map((row, i) => table.read(row, vectorChecksums[i]!)[0]);
+    const { rows, checksums } = store.rows(state.recordCount);
+    const first = Array.from(rows, (row, i) => table.read(row, checksums[i]!)[0]);
     expect(first).toEqual(Array.from({ length: count }, (_, i) => 2 * i));
   });
   write(store, (writer) => writer.delete(Array.from({ length: count - 1 }, (_, i) => i + 1)));
@@ -185,9 +185,9 @@ describe('embeddings', () => {
         if (row !== undefined) write(store, (writer) => writer.delete([row]));
         expected.delete(victim);
       }
-      const { rows, vectorChecksums } = store.rows();
+      const { rows, checksums } = store.rows(expected.size);
       const seen = new Map<string, number[]>();
-      store.vectors(dimension).scan(rows, vectorChecksums, (index, embedding) => {
+      store.vectors(dimension).readMany(rows, checksums, rows.length, (index, embedding) => {
         seen.set(store.byRow(rows[index]!)!.id, [...embedding]);
       });
       expect(seen).toEqual(expected);
@@ -235,18 +235,20 @@ describe('damage', () => {
     }
   });
 
-  it('in an embedding is noticed: a flipped bit, a missing or shortened block, an embedding of an earlier day', () => {
+  it('in an embedding is noticed: a flipped bit, a missing, shortened or retyped block, another embedding', () => {
     const block = 'SELECT data FROM vectors';
     for (const sql of [
       `UPDATE vectors SET data = CAST(substr(data, 1, 20) || x'FF' || substr(data, 22) AS BLOB)`,
       `UPDATE vectors SET data = CAST(substr(data, 1, length(data) - 1) AS BLOB)`,
       `UPDATE vectors SET data = x''`,
       'DELETE FROM vectors',
+      'UPDATE vectors SET data = CAST(data AS TEXT)',
       `UPDATE vectors SET data = CAST(substr((${block}), 1, 4) || substr((${block}), 9, 4) || substr((${block}), 5, 4) || substr((${block}), 13) AS BLOB)`,
     ]) {
       const store = damaged(sql);
-      const { rows, vectorChecksums } = store.rows();
-      expect(() => store.vectors(3).scan(rows, vectorChecksums, () => {})).toThrow(corrupt);
+      const { rows, checksums } = store.rows(store.read(({ recordCount }) => recordCount));
+      const readAll = () => store.vectors(3).readMany(rows, checksums, rows.length, () => {});
+      expect(readAll).toThrow(corrupt);
     }
   });
 

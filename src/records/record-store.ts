@@ -6,8 +6,8 @@
  */
 import { isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import type { SqlDatabase } from '../sqlite/index.ts';
-import { COLLECTION_MIGRATIONS } from './format.ts';
+import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
+import { COLLECTION_MIGRATIONS, PAGE_BYTES } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -19,6 +19,11 @@ import { VectorTable } from './vector-table.ts';
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: unknown };
+
+/** What `examine` finds in a row: a record, or why there is none that can be believed. */
+export type Examined =
+  | { readonly row: number; readonly id: string; readonly record: StoredRecord; readonly damage: null }
+  | { readonly row: number; readonly id: string | null; readonly record: null; readonly damage: string };
 
 /** See the top of this file. */
 export class RecordStore {
@@ -100,6 +105,14 @@ export class RecordStore {
     return this.database.write(() => work(this.#liveState()));
   }
 
+  /**
+   * The same where another process has the write lock: then nothing is done, and false returned. What is
+   * written may be lost in a power cut, all of it or nothing.
+   */
+  writeBehind(work: (state: StoreState) => void): boolean {
+    return this.database.writeBehind(() => work(this.#liveState()));
+  }
+
   /** Leaves a mark for processes that still have the file open. Call before removing the file. */
   markDeleted(): void {
     this.database.write(() => {
@@ -129,6 +142,67 @@ export class RecordStore {
     return record;
   }
 
+  /**
+   * Every record after a row, ascending, at most `limit`, with what is wrong with it if anything is. Errors:
+   * `TESSERA_CORRUPT` where the table itself cannot be read.
+   */
+  examine(after: number, limit: number): Examined[] {
+    const statement = this.database.prepare(
+      `SELECT ${RECORD_COLUMNS} FROM records WHERE row > ? ORDER BY row LIMIT ?`,
+    );
+    return statement.all(after, limit).map((columns) => {
+      return examined(columns[0] as number, () => decodeRecord(columns))!;
+    });
+  }
+
+  /** The same for rows that no record can have; `nextRow` is that of the state. */
+  examineStrays(nextRow: number): Examined[] {
+    const sql = `SELECT ${RECORD_COLUMNS} FROM records WHERE row < 1 OR row >= ?`;
+    const rows = this.database.prepare(sql).all(nextRow);
+    return rows.map((columns) => examined(columns[0] as number, () => decodeRecord(columns))!);
+  }
+
+  /** The same for one row; `undefined` where it was deleted. */
+  examineRow(row: number): Examined | undefined {
+    return examined(row, () => this.byRow(row));
+  }
+
+  /** Whether the change sequence names a record at its latest change. */
+  isNamed({ row, sequence }: StoredRecord): boolean {
+    return this.database.prepare('SELECT row FROM changes WHERE sequence = ?').get(sequence)?.[0] === row;
+  }
+
+  /**
+   * Makes the change sequence anew from the records that can be believed. Tombstones are gone then, so that
+   * followers that were behind start anew. Returns how many records it names.
+   */
+  rebuildChanges(): number {
+    return this.write((state) => {
+      this.database.exec('DELETE FROM changes');
+      const statement = this.database.prepare('INSERT OR REPLACE INTO changes (sequence, row) VALUES (?, ?)');
+      let count = 0;
+      for (const [row] of this.database.prepare('SELECT row FROM records').all() as Iterable<[number]>) {
+        const { record = null } = this.examineRow(row) ?? {};
+        if (record === null) continue;
+        statement.run(record.sequence, row);
+        count++;
+      }
+      writeState(this.database, { ...state, tombstoneCount: 0, purgedSequence: state.sequence });
+      return count;
+    });
+  }
+
+  /** Makes the index of ids anew from the records. Errors: `TESSERA_CORRUPT` where they do not allow it. */
+  rebuildIdIndex(): void {
+    try {
+      this.write(() => this.database.exec('REINDEX records'));
+    } catch (error) {
+      // Ids that damage has made equal violate a constraint, which elsewhere would be a fault of ours.
+      if (!isSqlError(error) || error instanceof DatabaseError) throw error;
+      throw this.corrupt(`its index of ids cannot be made anew (${String(error)})`);
+    }
+  }
+
   /** All records in insertion order, from an offset; at most `limit`. */
   *scan(limit: number | null = null, offset = 0): Iterable<StoredRecord> {
     const statement = this.database.prepare(
@@ -137,17 +211,32 @@ export class RecordStore {
     for (const columns of statement.iterate(limit ?? -1, offset)) yield decodeRecord(columns);
   }
 
-  /** Row numbers in insertion order with the checksums that the records name for their embeddings. */
-  rows(): { rows: number[]; vectorChecksums: number[] } {
-    const rows: number[] = [];
-    const vectorChecksums: number[] = [];
-    for (const [row, sum] of this.database
-      .prepare('SELECT row, vector_checksum FROM records ORDER BY row')
-      .all()) {
-      rows.push(row as number);
-      vectorChecksums.push(sum as number);
+  /** Row numbers in insertion order, and the checksums that the records name for their embeddings. */
+  rows(count: number): { rows: Float64Array; checksums: Uint32Array } {
+    const rows = new Float64Array(count);
+    const checksums = new Uint32Array(count);
+    let index = 0;
+    const statement = this.database.prepare('SELECT row, vector_checksum FROM records ORDER BY row');
+    for (const [row, sum] of statement.iterate()) {
+      rows[index] = row as number;
+      checksums[index++] = sum as number;
     }
-    return { rows, vectorChecksums };
+    if (index !== count) throw this.corrupt('it holds other records than its state counts');
+    return { rows, checksums };
+  }
+
+  /** Rows that changed after a position, each with the checksum of its embedding, `null` where it is gone. */
+  changedRows(sequence: number): [row: number, checksum: number | null][] {
+    const statement = this.database.prepare(
+      `SELECT changes.row, records.vector_checksum FROM changes
+       LEFT JOIN records ON records.row = changes.row WHERE changes.sequence > ?`,
+    );
+    return statement.all(sequence) as [number, number | null][];
+  }
+
+  /** Bytes of the file once it holds what is in the write-ahead log. */
+  get fileBytes(): number {
+    return Number(this.database.pragma('page_count')) * PAGE_BYTES;
   }
 
   /** Rows that changed after a position, ascending by position; at most `limit`. */
@@ -174,6 +263,18 @@ export class RecordStore {
     const state = readState(this.database);
     if (!state.isDeleted) return state;
     throw deletedMeanwhile();
+  }
+}
+
+/** Reads a record; damage becomes a value. */
+function examined(row: number, read: () => StoredRecord | undefined): Examined | undefined {
+  try {
+    const record = read();
+    return record && { row, id: record.id, record, damage: null };
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+    const { id } = error.details;
+    return { row, id: typeof id === 'string' ? id : null, record: null, damage: error.message };
   }
 }
 

@@ -43,7 +43,8 @@ export class VectorBlock {
    */
   static decode(data: Uint8Array, dimension: number): VectorBlock | null {
     const block = new VectorBlock();
-    if (data.byteLength < HEADER_BYTES) return null;
+    // A flipped bit can turn a blob into a text of the same bytes.
+    if (!(data instanceof Uint8Array) || data.byteLength < HEADER_BYTES) return null;
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const presence = view.getUint32(0, true);
     let count = 0;
@@ -92,10 +93,28 @@ export class VectorBlock {
 }
 
 /**
+ * Where the embedding at a place lies in a block of `rowCount` rows that are all present: its first byte, the
+ * length of such a block, and its presence bits in hexadecimal, byte by byte.
+ */
+export function placeInFull(
+  slot: number,
+  rowCount: number,
+  dimension: number,
+): { readonly start: number; readonly length: number; readonly presence: string } {
+  const bits = rowCount === 32 ? 0xffffffff : 2 ** rowCount - 1;
+  const bytes = [bits & 255, (bits >>> 8) & 255, (bits >>> 16) & 255, bits >>> 24];
+  return {
+    start: HEADER_BYTES + CHECKSUM_BYTES * rowCount + 4 * dimension * slot,
+    length: HEADER_BYTES + rowCount * (CHECKSUM_BYTES + 4 * dimension),
+    presence: bytes.map((byte) => byte.toString(16).padStart(2, '0').toUpperCase()).join(''),
+  };
+}
+
+/**
  * Float32 values at an offset; copied only where the driver's buffer does not start on a multiple of four.
  */
-function alignedFloats(data: Uint8Array, offset: number, length: number): Float32Array {
+export function alignedFloats(data: Uint8Array, offset: number, length: number): Float32Array {
   const start = data.byteOffset + offset;
   if (start % 4 === 0) return new Float32Array(data.buffer, start, length);
-  return new Float32Array(data.slice(offset).buffer, 0, length);
+  return new Float32Array(new Uint8Array(data.subarray(offset)).buffer, 0, length);
 }

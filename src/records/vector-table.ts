@@ -3,13 +3,16 @@ import { assert } from '../base/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
 import { rowsPerBlock } from './format.ts';
 import { corruptRecord } from './record.ts';
-import { bytesOf, embeddingChecksum, VectorBlock } from './vector-block.ts';
+import { alignedFloats, bytesOf, embeddingChecksum, placeInFull, VectorBlock } from './vector-block.ts';
 
 /**
  * Blocks held in memory at once (16 MB): far more than a batch touches in turns, while deleting or reading a
  * whole collection needs no more memory than this.
  */
 const BLOCKS_HELD_MAX = 1_024;
+
+const READ_ONE = `SELECT length(data), hex(substr(data, 1, 4)), substr(data, ?, ?)
+  FROM vectors WHERE block = ?`;
 
 /**
  * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory, up to a bound,
@@ -74,35 +77,49 @@ export class VectorTable {
   }
 
   /**
-   * Reads the embeddings of many rows in ascending order, and calls `visit` for each with its index in
-   * `rows`. Keeps only one block in memory. `expected[i]` is the checksum that the record of `rows[i]` names.
-   * O(blocks between the first and the last row).
+   * Reads the embeddings of the first `count` of `rows`, which ascend, and calls `visit` for each with its
+   * index there; the array is a view that is valid during the call. Each block is read once, and none is kept
+   * in memory. `expected[i]` is the checksum that the record of `rows[i]` names.
    */
-  scan(
-    rows: readonly number[],
-    expected: readonly number[],
+  readMany(
+    rows: ArrayLike<number>,
+    expected: ArrayLike<number>,
+    count: number,
     visit: (index: number, embedding: Float32Array) => void,
   ): void {
-    if (rows.length === 0) return;
-    const [first] = this.#place(rows[0]!);
-    const statement = this.#database.prepare(
-      'SELECT block, data FROM vectors WHERE block >= ? ORDER BY block',
-    );
-    let index = 0;
-    for (const [number, data] of statement.iterate(first) as Iterable<[number, Uint8Array]>) {
-      let [wanted, slot] = this.#place(rows[index]!);
-      if (number < wanted) continue;
-      const block = number === wanted ? VectorBlock.decode(data, this.#dimension) : null;
-      if (block === null)
+    const statement = this.#database.prepare('SELECT data FROM vectors WHERE block = ?');
+    for (let index = 0; index < count; ) {
+      const [number, first] = this.#place(rows[index]!);
+      const isAlone = index + 1 === count || this.#place(rows[index + 1]!)[0] !== number;
+      const alone = isAlone ? this.#readFromFull(number, first) : undefined;
+      if (alone !== undefined && embeddingChecksum(rows[index]!, bytesOf(alone)) === expected[index]) {
+        visit(index++, alone);
+        continue;
+      }
+      const data = statement.get(number)?.[0] as Uint8Array | undefined;
+      const block = data && VectorBlock.decode(data, this.#dimension);
+      if (!block) {
         throw corruptRecord(rows[index]!, null, 'its vector block is missing or has a wrong length');
-      while (wanted === number) {
+      }
+      for (; index < count; index++) {
+        const [wanted, slot] = this.#place(rows[index]!);
+        if (wanted !== number) break;
         visit(index, verified(rows[index]!, block, slot, expected[index]!));
-        index++;
-        if (index === rows.length) return;
-        [wanted, slot] = this.#place(rows[index]!);
       }
     }
-    throw corruptRecord(rows[index]!, null, 'its vector block is missing');
+  }
+
+  /**
+   * One embedding of a block in which every place is taken, without bringing the others out of SQLite: a
+   * search in cells reads rows of many blocks, and their garbage would be most of the memory. `undefined`
+   * where the block is not full.
+   */
+  #readFromFull(number: number, slot: number): Float32Array | undefined {
+    const { start, length, presence } = placeInFull(slot, this.#rowsPerBlock, this.#dimension);
+    const statement = this.#database.prepare(READ_ONE);
+    const [blockLength, bits, bytes] = statement.get(start + 1, 4 * this.#dimension, number) ?? [];
+    if (blockLength !== length || bits !== presence) return undefined;
+    return alignedFloats(bytes as Uint8Array, 0, this.#dimension);
   }
 
   #place(row: number): [block: number, slot: number] {

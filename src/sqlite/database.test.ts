@@ -102,6 +102,20 @@ describe('what can go wrong outside', () => {
     expect(() => open(path, true).exec('INSERT INTO t VALUES (1)')).toThrow(code('TESSERA_READ_ONLY'));
   });
 
+  it('an integer that no number equals, which only damage can make, is rounded or told as damage', () => {
+    const database = open();
+    database.exec('CREATE TABLE t (a); INSERT INTO t VALUES (9007199254740993)');
+    const statement = database.prepare('SELECT a FROM t');
+    for (const read of [
+      () => statement.get()![0],
+      () => statement.all()[0]![0],
+      () => [...statement.iterate()][0]![0],
+    ]) {
+      if (database.driver === 'node:sqlite') expect(read).toThrow(code('TESSERA_CORRUPT'));
+      else expect(read()).toBe(9007199254740992);
+    }
+  });
+
   it('says what to install where no driver is to be had', () => {
     const program = `
       process.getBuiltinModule = () => undefined;

@@ -63,8 +63,16 @@ function resultCodeOf(error: unknown): number | undefined {
   return CODES_BY_NAME.get(code.split('_')[1] ?? '');
 }
 
-/** Returns the `DatabaseError` for a driver's error, or the error itself where it is a fault of ours. */
+/**
+ * Returns the `DatabaseError` for a driver's error, or the error itself where it is a fault of ours. An
+ * integer that no JavaScript number equals is never written; `node:sqlite` refuses to read one that damage
+ * has made.
+ */
 export function translateSqlError(error: unknown, path: string): unknown {
+  if ((error as { code?: unknown } | null)?.code === 'ERR_OUT_OF_RANGE') {
+    const message = `The file is damaged: it holds a number that was never written (${path}). Restore a copy.`;
+    return new DatabaseError('TESSERA_CORRUPT', message, { cause: error, details: { path } });
+  }
   const resultCode = resultCodeOf(error);
   const meaning = resultCode === undefined ? undefined : RESULT_CODES.get(resultCode);
   if (meaning === undefined) return error;

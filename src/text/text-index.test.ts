@@ -29,6 +29,17 @@ describe('TextIndex', () => {
     expect(index.rowsContaining('cat*')).toEqual([]);
   });
 
+  it('tells whether one row contains a needle, and which rows of a range it has', () => {
+    fill('the cat sat', 'the dog sat', 'a "quoted" cat');
+    index.remove(2);
+    index.put(2, 'no pet');
+    index.put(9, 'the cat');
+    expect([1, 2, 3, 4].map((row) => index.hasIn(row, 'cat'))).toEqual([true, false, true, false]);
+    expect(index.hasIn(3, '"qu')).toBe(true);
+    expect(index.rowsBetween(0, 9)).toEqual([1, 2, 3, 9]);
+    expect(index.rowsBetween(1, 8)).toEqual([2, 3]);
+  });
+
   it('counts code points, so that three pairs of surrogates are enough', () => {
     fill('😀😁😂', '😀😁');
     expect(TextIndex.canAnswer('😀😁😂')).toBe(true);
