@@ -23,10 +23,16 @@ import type {
   RecordSelection,
 } from './records.ts';
 import type { CollectionSchema } from './schema.ts';
+import type { CollectionStatistics, RepairReport, VerifyReport } from './statistics.ts';
 
 /** Options of every call. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether the batch of a write is the backend's from now on. A thread then takes the block of embeddings
+   * over, which spares a copy, and leaves the caller's empty.
+   */
+  readonly isBatchGivenAway?: boolean | undefined;
 }
 
 /** Names a database. */
@@ -143,6 +149,14 @@ export interface Backend {
   get(scope: CollectionScope, request: GetRequest, options?: CallOptions): Promise<RecordColumns>;
   query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]>;
   count(scope: CollectionScope, options?: CallOptions): Promise<number>;
+
+  /** Resolves when every index has taken in all that was acknowledged before the call. */
+  settle(scope: CollectionScope, options?: CallOptions): Promise<void>;
+  statistics(scope: CollectionScope, options?: CallOptions): Promise<CollectionStatistics>;
+  /** Compares every record with its checksums and with the indexes; other calls go on meanwhile. */
+  verify(scope: CollectionScope, options?: CallOptions): Promise<VerifyReport>;
+  /** Verifies, and makes anew what differs in the indexes. Records are never changed. */
+  repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport>;
 
   /** Finishes what has begun and releases files and threads. Idempotent. */
   close(): Promise<void>;

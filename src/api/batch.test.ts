@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DatabaseError, Double } from '../base/index.ts';
+import { DatabaseError, Double, type Pieces } from '../base/index.ts';
 import { encodeFloats } from './base64.ts';
-import { type BatchInput, parseBatch, type WriteVerb } from './batch.ts';
+import { type BatchInput, parseBatch, parseBatchInPieces, type WriteVerb } from './batch.ts';
 import { packEmbeddings } from './embeddings.ts';
 import { LIMITS } from './limits.ts';
 
@@ -17,6 +17,40 @@ function faultOf(run: () => unknown): DatabaseError {
   }
   throw new Error('nothing was thrown');
 }
+
+/** How often a computation pauses. */
+function pausesOf(pieces: Pieces<unknown>): number {
+  let count = 0;
+  while (pieces.next().done !== true) count++;
+  return count;
+}
+
+describe('parseBatchInPieces', () => {
+  const rowCount = 2_100;
+  const ids = Array.from({ length: rowCount }, (_, i) => `r${i}`);
+  const embeddings = ids.map((_, i) => new Float32Array(512).fill(i));
+  const metadatas = ids.map((_, k) => ({ k }));
+
+  test('gives a large batch as parseBatch does, and pauses on the way', () => {
+    const input = { ids, embeddings, metadatas };
+    const pieces = parseBatchInPieces(input, 'add');
+    let step = pieces.next();
+    while (step.done !== true) step = pieces.next();
+    expect(step.value).toEqual(parseBatch(input, 'add'));
+    expect(step.value.embeddings!.values[2_099 * 512 + 511]).toBe(2_099);
+    // Two between three pieces of metadata, four between five of packing, and as many of checking.
+    expect(pausesOf(parseBatchInPieces(input, 'add'))).toBe(10);
+    expect(pausesOf(parseBatchInPieces({ ids: ['a'], embeddings: [[1]] }, 'add'))).toBe(0);
+  });
+
+  test('names the component that is not finite, in whichever piece it is', () => {
+    for (const row of [0, 511, 512, 2_099]) {
+      const flawed = embeddings.with(row, new Float32Array(512).fill(Number.NaN, 511));
+      const fault = faultOf(() => parseBatch({ ids, embeddings: flawed }, 'add'));
+      expect(fault.details).toMatchObject({ index: row, component: 511 });
+    }
+  });
+});
 
 describe('packEmbeddings', () => {
   test('number arrays, typed arrays and base64 give the same float32 values', () => {

@@ -1,6 +1,6 @@
 /** One write, from the columns that a caller or a request body hands in to a validated `RecordBatch`. */
-import { DatabaseError, type ErrorCode, show } from '../base/index.ts';
-import { packEmbeddings } from './embeddings.ts';
+import { DatabaseError, type ErrorCode, finish, type Pieces, show } from '../base/index.ts';
+import { packInPieces } from './embeddings.ts';
 import { LIMITS } from './limits.ts';
 import { encodeMetadataInto, MetadataKeySet } from './metadata.ts';
 import type { EmbeddingBatch, RecordBatch } from './records.ts';
@@ -30,12 +30,23 @@ export interface BatchInput {
  * `encodeMetadata`.
  */
 export function parseBatch(input: BatchInput, verb: WriteVerb): RecordBatch {
-  const columns = parseColumns(input, verb);
-  return { ...columns, embeddings: parseEmbeddings(input.embeddings ?? null, verb) };
+  return finish(parseBatchInPieces(input, verb));
 }
 
-/** `parseBatch` for everything but the embeddings, of which only the number of rows is checked. */
-export function parseColumns(input: BatchInput, verb: WriteVerb): Omit<RecordBatch, 'embeddings'> {
+/** `parseBatch` in pieces, for a thread that must not stand still. `input` is not to change meanwhile. */
+export function* parseBatchInPieces(input: BatchInput, verb: WriteVerb): Pieces<RecordBatch> {
+  const columns = yield* parseColumnsInPieces(input, verb);
+  return { ...columns, embeddings: yield* parseEmbeddingsInPieces(input.embeddings ?? null, verb) };
+}
+
+/** Rows of metadata that one piece encodes: about a millisecond. */
+const METADATAS_PER_PIECE = 1_024;
+
+/** `parseBatch` for everything but the embeddings, of which only the number of rows is checked; in pieces. */
+export function* parseColumnsInPieces(
+  input: BatchInput,
+  verb: WriteVerb,
+): Pieces<Omit<RecordBatch, 'embeddings'>> {
   const ids = parseIds(input.ids);
   checkLengths(ids.length, input);
   let documents = parseTexts(input.documents ?? null, 'documents');
@@ -47,6 +58,7 @@ export function parseColumns(input: BatchInput, verb: WriteVerb): Omit<RecordBat
     const rows = columnOf(input.metadatas, 'metadatas', 'TESSERA_INVALID_METADATA');
     metadatas = [];
     for (let i = 0; i < rows.length; i++) {
+      if (i > 0 && i % METADATAS_PER_PIECE === 0) yield;
       const encoded = encodeMetadataInto(keys, rows[i], { allowNull, field: 'metadatas', index: i });
       metadatas.push(encoded.text);
       if (encoded.document !== null)
@@ -58,15 +70,15 @@ export function parseColumns(input: BatchInput, verb: WriteVerb): Omit<RecordBat
 }
 
 /**
- * The `embeddings` column of a write: needed by `add` and `upsert`, while `update` may leave it or rows of it
- * out.
+ * The `embeddings` column of a write, in pieces: needed by `add` and `upsert`, while `update` may leave it or
+ * rows of it out.
  */
-export function parseEmbeddings(value: unknown, verb: WriteVerb): EmbeddingBatch | null {
+export function* parseEmbeddingsInPieces(value: unknown, verb: WriteVerb): Pieces<EmbeddingBatch | null> {
   if (value === null) {
     if (verb === 'update') return null;
     throw typeFault('TESSERA_INVALID_EMBEDDING', `Expected embeddings in ${verb}, got none.`, 'embeddings');
   }
-  const batch = packEmbeddings(value, { field: 'embeddings', allowNull: verb === 'update' });
+  const batch = yield* packInPieces(value, { field: 'embeddings', allowNull: verb === 'update' });
   // A column without a single embedding says the same as no column, and need not be told apart further down.
   return batch.dimension === 0 && batch.present !== null ? null : batch;
 }

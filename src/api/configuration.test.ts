@@ -199,11 +199,7 @@ describe('updates', () => {
   });
 
   test('that name nothing change nothing', () => {
-    const parts = [
-      {},
-      { hnsw: null, spann: null, embedding_function: null },
-      { spann: { search_nprobe: 1 } },
-    ];
+    const parts = [{}, { hnsw: null, spann: null, embedding_function: null }, { spann: { ef_search: 1 } }];
     for (const part of parts) {
       expect(applyConfigurationUpdate(configuration, parseConfigurationUpdate(part))).toEqual(configuration);
     }

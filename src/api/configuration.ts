@@ -2,8 +2,11 @@
  * Collection configuration: what the wire says, what is stored, and how the one becomes the other.
  *
  * The graph parameters are Chroma's. They are checked, kept and given back, because clients send and show
- * them; only `space` and the embedding function have an effect here. A SPANN configuration is accepted as
- * Chroma's single node accepts it: its space survives, everything else becomes HNSW defaults.
+ * them. Here `space`, the embedding function and `recall`, which is a member of ours, have an effect; and
+ * where no recall is set, the search parameter of the graph stands for one (recall.ts). A SPANN configuration
+ * is accepted as Chroma's single node accepts it: its space survives, everything it shows becomes HNSW
+ * defaults; the number of cells that it wants searched is kept beside, since it tells how much recall is
+ * wanted.
  */
 import { DatabaseError, type JsonValue, parseJson } from '../base/index.ts';
 import {
@@ -14,6 +17,7 @@ import {
   readClosedObject,
   readFloat,
   readObject,
+  readShare,
   readUnsigned,
   readVariant,
 } from './json-shape.ts';
@@ -37,12 +41,18 @@ export interface HnswConfiguration {
 export interface CollectionConfiguration {
   readonly hnsw: HnswConfiguration;
   readonly embeddingFunction: JsonValue | null;
+  /** Share of the exact answer that queries ask for when they do not say; there only where it was set. */
+  readonly recall?: number;
+  /** Cells that a SPANN configuration wants searched; there only where it was set, and not on the wire. */
+  readonly searchNprobe?: number;
 }
 
 /** Changes to a configuration; `undefined` leaves a part as it is. */
 export interface ConfigurationUpdate {
   readonly hnsw?: Partial<Omit<HnswConfiguration, 'space' | 'efConstruction'>> | undefined;
   readonly embeddingFunction?: JsonValue | null | undefined;
+  readonly recall?: number | undefined;
+  readonly searchNprobe?: number | undefined;
 }
 
 /**
@@ -122,12 +132,12 @@ export function parseConfiguration(value: unknown, metadata: string | null): Col
   checkOneIndex(members);
   const given = parseIndex(members, 'configuration');
   const legacy = isDefaultHnsw(given) ? parseLegacyMetadata(metadata) : null;
-  return { hnsw: legacy ?? given, embeddingFunction };
+  return { hnsw: legacy ?? given, embeddingFunction, ...parseRecallSettings(members, 'configuration') };
 }
 
 /**
- * Reads the `new_configuration` of an update: what may change after creation. A SPANN part is checked and has
- * no effect.
+ * Reads the `new_configuration` of an update: what may change after creation. Of a SPANN part, only the
+ * number of cells to search has an effect.
  *
  * Errors: `TESSERA_INVALID_CONFIGURATION`, with `details.reason: 'type'` for wrong types and unknown members.
  */
@@ -148,27 +158,32 @@ export function parseConfigurationUpdate(value: unknown): ConfigurationUpdate {
     const given = readClosedObject(members['hnsw'], `${path}.hnsw`, HNSW_UPDATE_MEMBERS);
     hnsw = parseHnswNumbers(given, `${path}.hnsw`);
   }
-  return { hnsw, embeddingFunction };
+  return { hnsw, embeddingFunction, ...parseRecallSettings(members, path) };
 }
 
-/** The configuration after an update. */
+/** The configuration after an update. Of the two search parameters, the one that was set last counts. */
 export function applyConfigurationUpdate(
   configuration: CollectionConfiguration,
   update: ConfigurationUpdate,
 ): CollectionConfiguration {
+  const recall = update.recall ?? configuration.recall;
+  const formerNprobe = update.hnsw?.efSearch === undefined ? configuration.searchNprobe : undefined;
+  const searchNprobe = update.searchNprobe ?? formerNprobe;
   return {
     hnsw: { ...configuration.hnsw, ...update.hnsw },
     embeddingFunction:
       update.embeddingFunction === undefined ? configuration.embeddingFunction : update.embeddingFunction,
+    ...(recall === undefined ? {} : { recall }),
+    ...(searchNprobe === undefined ? {} : { searchNprobe }),
   };
 }
 
 /**
  * The wire's `configuration_json`, which leaves out the number of threads and the batch size, as Chroma's
- * does.
+ * does. `recall` is there where it was set.
  */
 export function formatConfiguration(configuration: CollectionConfiguration): JsonValue {
-  const { hnsw } = configuration;
+  const { hnsw, recall } = configuration;
   return {
     hnsw: {
       space: hnsw.space,
@@ -180,6 +195,7 @@ export function formatConfiguration(configuration: CollectionConfiguration): Jso
     },
     spann: null,
     embedding_function: configuration.embeddingFunction,
+    ...(recall === undefined ? {} : { recall }),
   };
 }
 
@@ -257,6 +273,19 @@ function parseIndex(members: JsonObject, path: string): HnswConfiguration {
   const hnsw = readClosedObject(members['hnsw'], `${path}.hnsw`, HNSW_MEMBERS);
   const space = parseSpace(hnsw['space'], `${path}.hnsw.space`);
   return { ...DEFAULT_HNSW, space, ...parseHnswNumbers(hnsw, `${path}.hnsw`) };
+}
+
+/** Reads what a configuration says about recall. Errors: `TESSERA_INVALID_CONFIGURATION`. */
+function parseRecallSettings(
+  members: JsonObject,
+  path: string,
+): Pick<CollectionConfiguration, 'recall' | 'searchNprobe'> {
+  const { recall, spann } = members;
+  const nprobe = isJsonObject(spann) ? spann['search_nprobe'] : null;
+  return {
+    ...(isAbsent(recall) ? {} : { recall: readShare(recall, `${path}.recall`) }),
+    ...(isAbsent(nprobe) ? {} : { searchNprobe: readUnsigned(nprobe, `${path}.spann.search_nprobe`) }),
+  };
 }
 
 /** Reads a space; absent means the default. Errors: `TESSERA_INVALID_CONFIGURATION`. */

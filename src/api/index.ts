@@ -18,8 +18,9 @@ export { encodeFloats } from './base64.ts';
 export {
   type BatchInput,
   parseBatch,
-  parseColumns,
-  parseEmbeddings,
+  parseBatchInPieces,
+  parseColumnsInPieces,
+  parseEmbeddingsInPieces,
   parseIds,
   type WriteVerb,
 } from './batch.ts';
@@ -48,6 +49,7 @@ export {
   type MetadataValue,
 } from './metadata.ts';
 export { checkName, checkTenantName, isUuid } from './names.ts';
+export { recallOf } from './recall.ts';
 export type {
   DeleteRequest,
   DeleteResult,
@@ -77,6 +79,18 @@ export {
   type Durability,
   type Settings,
 } from './settings.ts';
+export type {
+  CollectionStatistics,
+  Fault,
+  FollowerStatistics,
+  MemoryStatistics,
+  QueryPlan,
+  QueryTimings,
+  RepairReport,
+  TextStatistics,
+  VectorStatistics,
+  VerifyReport,
+} from './statistics.ts';
 export { isWellFormed } from './text.ts';
 export { RELEASE_VERSION } from './version.ts';
 export {

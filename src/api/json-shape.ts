@@ -74,6 +74,13 @@ export function readFloat(value: unknown, path: string): number {
   return number;
 }
 
+/** The value as a number above 0 and up to 1, of any spelling. Errors: `TESSERA_INVALID_CONFIGURATION`. */
+export function readShare(value: unknown, path: string): number {
+  const number = value instanceof Double ? value.value : value;
+  if (typeof number === 'number' && number > 0 && number <= 1) return number;
+  throw wrongType(path, 'a number above 0 and up to 1', value);
+}
+
 /** The value as one of some strings. Errors: `TESSERA_INVALID_CONFIGURATION`. */
 export function readVariant<T extends string>(value: unknown, path: string, variants: readonly T[]): T {
   const found = variants.find((variant) => variant === value);

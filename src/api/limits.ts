@@ -39,6 +39,8 @@ export const LIMITS = {
   filterValuesMax: 100_000,
   /** Largest `limit`, `offset` and `nResults`: unsigned 32-bit on the wire. */
   unsignedMax: 4_294_967_295,
+  /** Worker threads of one database: each holds indexes of its own, and machines have few more cores. */
+  threadsMax: 64,
   /** Bytes of one HTTP request body: Chroma's default. */
   bodyBytesMax: 41_943_040,
 } as const;

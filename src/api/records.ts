@@ -7,6 +7,8 @@
  * base/json.ts).
  */
 
+import type { QueryPlan } from './statistics.ts';
+
 /**
  * Distance: `l2` is the squared Euclidean distance, `ip` 1 − dot product, `cosine` 1 − cosine. Less is
  * nearer.
@@ -83,9 +85,12 @@ export interface QueryRequest extends RecordSelection {
   readonly include: readonly Include[];
   /**
    * Share of the exact answer's records that the answer shall have on average, above 0; 1 asks for the exact
-   * answer. Small collections are searched exactly whatever is asked.
+   * answer, `null` for what the collection's configuration says. Small collections are searched exactly
+   * whatever is asked.
    */
-  readonly recall: number;
+  readonly recall: number | null;
+  /** Whether each answer tells how it was found. */
+  readonly explain: boolean;
 }
 
 /** Columns of some records; a column that was not asked for is `null`. */
@@ -98,9 +103,10 @@ export interface RecordColumns {
   readonly metadatas: (string | null)[] | null;
 }
 
-/** The neighbours of one query embedding; `distances` is `null` when not asked for. */
+/** The neighbours of one query embedding; `distances` and `plan` are `null` when not asked for. */
 export interface Neighbours extends RecordColumns {
   readonly distances: Float32Array | null;
+  readonly plan: QueryPlan | null;
 }
 
 /** What `delete` did. Ids without a filter count as sent, as Chroma counts them. */

@@ -423,6 +423,7 @@ function adoptSchema(
 ): { schema: CollectionSchema; configuration: CollectionConfiguration } {
   const config = vectorConfigOf(schema.keys[EMBEDDING_KEY] ?? {});
   const adopted: CollectionConfiguration = {
+    ...configuration,
     hnsw: {
       ...DEFAULT_HNSW,
       space: parseSpace(config['space'], 'space'),

@@ -13,15 +13,21 @@ export interface Settings {
   /** Default `'full'`: acknowledged writes survive a power cut. */
   readonly durability: Durability;
   /**
-   * Worker threads: 1 keeps the caller's event loop free; 0 works on the calling thread, with the lowest
-   * latency.
+   * Worker threads, at most `LIMITS.threadsMax`. 0 works on the calling thread, with the lowest latency; 1
+   * keeps the caller's event loop free; from 2 on one thread writes and the others read, so that queries wait
+   * for no write and use several cores. A database in memory has one at most.
    */
-  readonly threads: 0 | 1;
+  readonly threads: number;
+  /**
+   * Memory that the process may take for this database, in bytes or as `'512MB'`; `null` for half of the
+   * machine's. Indexes keep what is needed at all; embeddings that do not fit are read from the file.
+   */
+  readonly memory: number | string | null;
   /** Whether `reset()` may delete everything. */
   readonly allowReset: boolean;
   /** Opens without writing anything; every write is refused. */
   readonly readOnly: boolean;
-  /** Collection files held open at once; the least recently used is closed first. */
+  /** Collection files that each thread holds open at once; the least recently used is closed first. */
   readonly openCollectionsMax: number;
   /** How long a call waits for another process's write lock before it gives up with `TESSERA_BUSY`. */
   readonly busyTimeoutMs: number;
@@ -39,7 +45,8 @@ export interface Settings {
 export const DEFAULT_SETTINGS: Settings = {
   path: null,
   durability: 'full',
-  threads: 1,
+  threads: 2,
+  memory: null,
   allowReset: false,
   readOnly: false,
   openCollectionsMax: 128,

@@ -1,0 +1,14 @@
+/**
+ * Long computations in pieces of a few milliseconds, between which whoever runs them may let other work go
+ * first.
+ */
+
+/** A computation that pauses after each piece and returns its result with the last. */
+export type Pieces<T> = Generator<undefined, T, undefined>;
+
+/** Runs all pieces one after the other. */
+export function finish<T>(pieces: Pieces<T>): T {
+  let step = pieces.next();
+  while (step.done !== true) step = pieces.next();
+  return step.value;
+}
