@@ -9,6 +9,7 @@
  *   16              8        f64, sum of the squared residuals of the entries
  *   24              4·width  f32, the centre, moved by the mean and rotated
  *   …               8·count  f64, the entries' row numbers
+ *   …               4·count  u32, checksums of the vectors that were encoded
  *   …               4·count  f32, base of each entry
  *   …               4·count  f32, slope of each entry
  *   …               4·width  for every 32 entries, their codes as in kernel/assembly/entries.ts
@@ -23,15 +24,10 @@ import type { CellEntries } from './cell-table.ts';
 const VERSION = 1;
 const HEADER_BYTES = 24;
 
-/** A cell's number and its bytes. */
-export interface CellBytes {
-  readonly cell: number;
-  readonly bytes: Uint8Array;
-}
-
 /** A cell as `encodeCell` takes and `decodeCell` gives it. */
 export interface StoredCell extends CellEntries {
   readonly rows: Float64Array;
+  readonly checksums: Uint32Array;
 }
 
 /** The cell as bytes. O(bytes). */
@@ -45,7 +41,7 @@ export function encodeCell(cell: StoredCell): Uint8Array {
   view.setUint32(12, count, true);
   view.setFloat64(16, cell.spread, true);
   let at = HEADER_BYTES;
-  for (const part of [cell.centre, cell.rows, cell.base, cell.slope, cell.codes]) {
+  for (const part of [cell.centre, cell.rows, cell.checksums, cell.base, cell.slope, cell.codes]) {
     bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
     at += part.byteLength;
   }
@@ -53,7 +49,10 @@ export function encodeCell(cell: StoredCell): Uint8Array {
   return bytes;
 }
 
-/** The cell that was encoded, or `undefined` if the bytes are damaged, of another width or version. */
+/**
+ * The cell that was encoded, as views of the bytes where that is possible; `undefined` if the bytes are
+ * damaged, of another width or version.
+ */
 export function decodeCell(bytes: Uint8Array, width: number): StoredCell | undefined {
   if (bytes.length < HEADER_BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -61,22 +60,24 @@ export function decodeCell(bytes: Uint8Array, width: number): StoredCell | undef
   const count = view.getUint32(12, true);
   if (bytes.length !== sizeOf(width, count)) return undefined;
   if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
-  let at = HEADER_BYTES;
-  // Copied part by part, since the bytes need not lie where numbers may be read from.
-  const take = (size: number): ArrayBuffer => {
+  // Bytes that do not lie where numbers may be read from are copied; `slice` would not copy a Buffer.
+  const { buffer, byteOffset } = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+  let at = byteOffset + HEADER_BYTES;
+  const skip = (size: number): number => {
     at += size;
-    return bytes.slice(at - size, at).buffer;
+    return at - size;
   };
   return {
     spread: view.getFloat64(16, true),
-    centre: new Float32Array(take(4 * width)),
-    rows: new Float64Array(take(8 * count)),
-    base: new Float32Array(take(4 * count)),
-    slope: new Float32Array(take(4 * count)),
-    codes: new Uint8Array(take(4 * width * Math.ceil(count / 32))),
+    centre: new Float32Array(buffer, skip(4 * width), width),
+    rows: new Float64Array(buffer, skip(8 * count), count),
+    checksums: new Uint32Array(buffer, skip(4 * count), count),
+    base: new Float32Array(buffer, skip(4 * count), count),
+    slope: new Float32Array(buffer, skip(4 * count), count),
+    codes: new Uint8Array(buffer, at, 4 * width * Math.ceil(count / 32)),
   };
 }
 
 function sizeOf(width: number, count: number): number {
-  return HEADER_BYTES + 4 * width + 16 * count + 4 * width * Math.ceil(count / 32);
+  return HEADER_BYTES + 4 * width + 20 * count + 4 * width * Math.ceil(count / 32);
 }

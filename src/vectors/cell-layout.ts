@@ -1,12 +1,15 @@
 /**
  * The places in the memory of a table of cells.
  *
- * The memory, in this order; `C` cells and `M` words of mask are what there is room for, and blocks are
- * moved up when either grows:
+ * First what is of one size for ever, in this order: request 128 · sums 128 · out 64 · origin 4W · query 4W ·
+ * table 4W · codes of the query 2W · factors of the rotation · mean 4W · sum 4W · direction 4W · best 4K ·
+ * candidates 8N · scales 4S · squares 4S · nearest 4S · rows 4W·S. Then blocks of entries (drawn in
+ * kernel/assembly/entries.ts), of which some that follow one another may serve as one region for what
+ * grows: that of the cells, and the mask of a search. A region that has become too small is copied to new
+ * blocks, and its own are free for entries; so growing moves no entry.
  *
- *   request 128 · sums 80 · out 48 · vector 4W · query 4W · table 4W · codes of the query 2W · factors of
- *   the rotation · mean 4W · best 4·K · candidates 8·N · sample 4W·S · list 4C · dots 4C · heap 8C + 16 ·
- *   facts 32C · codes of the centres C·W · centres 4C·W · mask 4M · blocks (see entries.ts)
+ * The region for `C` cells, a multiple of 32: list 4C · dots 4C · hopes 4C · heap 8C + 16 · facts 32C ·
+ * blocks of centres (4W + 512)·C/32 · codes of the centres C·W · centres 4C·W.
  */
 import type { Rotation } from './rotation.ts';
 
@@ -14,72 +17,145 @@ import type { Rotation } from './rotation.ts';
 export const CELL_K_MAX = 1024;
 /** Candidates kept at most; when there are more, the worse half is dropped. */
 export const CANDIDATES_MAX = 8192;
-/** Rows that `sampleRow` can hold. */
-export const SAMPLE_ROWS = 256;
-/** Facts of a cell, drawn in kernel/assembly/cells.ts. */
+/** Entries, or centres, of a block. */
+export const ENTRIES = 32;
+/** Facts of a cell, drawn in kernel/assembly/request.ts. */
 export const FACT_BYTES = 32;
 
-/** Where everything lies. */
-export interface Layout {
-  readonly cellCapacity: number;
-  readonly maskCapacity: number;
-  readonly at: Readonly<Record<Place, number>>;
-}
-const PLACES = [
-  'request',
-  'sums',
-  'out',
-  'vector',
-  'query',
-  'table',
-  'queryCodes',
-  'factors',
-  'mean',
-  'best',
-  'candidates',
-  'sample',
-  'list',
-  'dots',
-  'heap',
-  'facts',
-  'codes',
-  'centres',
-  'mask',
-  'blocks',
-] as const;
-/** A place in the memory. */
-export type Place = (typeof PLACES)[number];
+/** Rows that are worked on together: many, but no more than two megabytes. */
+const ROWS_MAX = 256;
+const ROWS_MIN = 32;
+const ROWS_BYTES = 2 ** 21;
 
-/** Where everything lies with room for so many cells and words of mask. */
-export function layOut(rotation: Rotation, cellCapacity: number, maskCapacity: number): Layout {
+/** The fields of a request by their place in words, drawn in kernel/assembly/request.ts. */
+export const FIELD = {
+  cellCount: 0,
+  width: 1,
+  blockBytes: 2,
+  facts: 3,
+  codes: 4,
+  centres: 5,
+  blocks: 6,
+  queryCodes: 7,
+  table: 8,
+  hopes: 9,
+  list: 10,
+  dots: 11,
+  heap: 12,
+  sums: 13,
+  best: 14,
+  candidates: 15,
+  capacity: 16,
+  tableLevels: 17,
+  queryLevels: 18,
+  centreDoubt: 19,
+  mask: 20,
+  k: 21,
+  slack: 22,
+  doubt: 23,
+  visited: 28,
+  scanned: 29,
+  candidateCount: 30,
+  spread: 31,
+  reach: 32,
+} as const;
+
+/** Where what is of one size lies; `blocks` is its end. */
+export type FixedPlace =
+  | 'request'
+  | 'sums'
+  | 'out'
+  | 'origin'
+  | 'query'
+  | 'table'
+  | 'queryCodes'
+  | 'factors'
+  | 'mean'
+  | 'sum'
+  | 'direction'
+  | 'best'
+  | 'candidates'
+  | 'scales'
+  | 'squares'
+  | 'nearest'
+  | 'rows'
+  | 'blocks';
+
+/** Where what there is for each cell lies in its region; `end` is the size of the region. */
+export type CellPlace =
+  | 'list'
+  | 'dots'
+  | 'hopes'
+  | 'heap'
+  | 'facts'
+  | 'centreBlocks'
+  | 'codes'
+  | 'centres'
+  | 'end';
+
+/** How many rows are worked on together. */
+export function rowsFor(width: number): number {
+  return Math.min(ROWS_MAX, Math.max(ROWS_MIN, Math.floor(ROWS_BYTES / (4 * width))));
+}
+
+/** Bytes of a block of entries. */
+export function blockBytesFor(width: number): number {
+  return 4 * width + 12 * ENTRIES + 16;
+}
+
+/** Bytes of a block of centres. */
+export function centreBlockBytesFor(width: number): number {
+  return 4 * width + 16 * ENTRIES;
+}
+
+/** Places from the start of the memory. */
+export function layOutFixed(rotation: Rotation): Readonly<Record<FixedPlace, number>> {
   const { width } = rotation;
-  const sizes: Readonly<Record<Place, number>> = {
-    request: 128,
-    sums: 80,
-    out: 48,
-    vector: 4 * width,
+  const rows = rowsFor(width);
+  return place({
+    request: 144,
+    sums: 128,
+    out: 64,
+    origin: 4 * width,
     query: 4 * width,
     table: 4 * width,
     queryCodes: 2 * width,
     factors: rotation.factors.byteLength,
     mean: 4 * width,
+    sum: 4 * width,
+    direction: 4 * width,
     best: 4 * CELL_K_MAX,
     candidates: 8 * CANDIDATES_MAX,
-    sample: 4 * width * SAMPLE_ROWS,
-    list: 4 * cellCapacity,
-    dots: 4 * cellCapacity,
-    heap: 8 * cellCapacity + 16,
-    facts: FACT_BYTES * cellCapacity,
-    codes: width * cellCapacity,
-    centres: 4 * width * cellCapacity,
-    mask: 4 * maskCapacity,
+    scales: 4 * rows,
+    squares: 4 * rows,
+    nearest: 4 * rows,
+    rows: 4 * width * rows,
     blocks: 0,
-  };
-  const at = {} as Record<Place, number>;
+  });
+}
+
+/** Places from the start of the region of `capacity` cells. */
+export function layOutCells(width: number, capacity: number): Readonly<Record<CellPlace, number>> {
+  return place({
+    list: 4 * capacity,
+    dots: 4 * capacity,
+    hopes: 4 * capacity,
+    heap: 8 * capacity + 16,
+    facts: FACT_BYTES * capacity,
+    centreBlocks: (centreBlockBytesFor(width) * capacity) / ENTRIES,
+    codes: width * capacity,
+    centres: 4 * width * capacity,
+    end: 0,
+  });
+}
+
+/** One after the other, each at a multiple of 16. */
+function place<Name extends string>(sizes: Readonly<Record<Name, number>>): Record<Name, number> {
+  const at = {} as Record<Name, number>;
   let next = 0;
-  for (const place of PLACES) {
-    at[place] = next;
-    next += Math.ceil(sizes[place] / 16) * 16;
+  for (const name of Object.keys(sizes) as Name[]) {
+    at[name] = next;
+    next += Math.ceil(sizes[name] / 16) * 16;
   }
-  return { cellCapacity, maskCapacity, at };
+  return at;
 }

@@ -45,6 +45,11 @@ export class CellMembers {
     return Math.max(ABSENT, this.#cells[slot] ?? ABSENT);
   }
 
+  /** The entry of a slot that is in a cell. */
+  placeOf(slot: number): number {
+    return this.#places[slot]!;
+  }
+
   /** Takes in a slot that is nowhere. */
   add(slot: number, isApart: boolean): void {
     this.#reserve(slot + 1);
@@ -73,12 +78,36 @@ export class CellMembers {
     this.#places[slot] = entry;
   }
 
-  /** Notes that a waiting slot is an entry of a cell already. */
+  /** Notes a slot that is not in the index yet as an entry that a cell has already. */
   adopt(slot: number, cell: number, entry: number): void {
-    assert(this.#cells[slot] === WAITING, 'An entry of a cell was adopted whose slot does not wait.');
-    this.#leave(slot, undefined);
+    this.#reserve(slot + 1);
+    assert(this.#cells[slot] === ABSENT, 'An entry of a cell was adopted whose slot is in the index.');
+    this.#liveCount++;
     this.#cells[slot] = cell;
     this.#places[slot] = entry;
+  }
+
+  /** Moves a slot to those that wait for a cell, or to those that stay apart. */
+  moveOut(slot: number, isApart: boolean, table: CellTable | undefined): void {
+    this.#leave(slot, table);
+    this.#cells[slot] = isApart ? APART : WAITING;
+    this.#places[slot] = (isApart ? this.apart : this.waiting).push(slot);
+  }
+
+  /** Gives each slot the number that `slotOf` has for it; all that are in the index have one. */
+  renumber(slotOf: Int32Array, slotCount: number, table: CellTable | undefined): void {
+    const cells = new Int32Array(slotCount).fill(ABSENT);
+    const places = new Uint32Array(slotCount);
+    for (let slot = 0; slot < this.#cells.length; slot++) {
+      if (this.#cells[slot] === ABSENT) continue;
+      cells[slotOf[slot]!] = this.#cells[slot]!;
+      places[slotOf[slot]!] = this.#places[slot]!;
+    }
+    this.#cells = cells;
+    this.#places = places;
+    this.waiting.renumber(slotOf);
+    this.apart.renumber(slotOf);
+    table?.renumber(slotOf);
   }
 
   /** Takes an entry out of a cell that no slot knows of. */
@@ -86,11 +115,6 @@ export class CellMembers {
     const isLast = entry === table.lastEntryOf(cell);
     const moved = table.remove(cell, entry);
     if (!isLast) this.#places[moved] = entry;
-  }
-
-  /** Whether a slot waits for a cell. */
-  isWaiting(slot: number): boolean {
-    return this.#cells[slot] === WAITING;
   }
 
   /** Calls `visit` for the slots outside cells. */

@@ -10,6 +10,20 @@ import { makeRotation } from './rotation.ts';
 const FAMILIES_THAT_FIT = FAMILY_NAMES.filter((name) => name !== 'huge' && name !== 'denormal');
 const EVERYTHING = 1e30;
 
+/** Makes a vector the current row of a table. */
+function load(table: CellTable, vector: Float32Array): void {
+  table.rows.raw(0).set(vector);
+  table.rows.setScale(0, 1);
+  table.rows.load(1);
+  table.current = 0;
+}
+
+/** Adds a vector to a cell of a table of squared distances. */
+function add(table: CellTable, cell: number, slot: number, vector: Float32Array): void {
+  load(table, vector);
+  table.add(cell, slot, -table.rows.squareOf(0) / 2);
+}
+
 interface Scene {
   readonly table: CellTable;
   readonly rows: readonly Float32Array[];
@@ -26,15 +40,13 @@ function makeScene(seed: number, family: (typeof FAMILY_NAMES)[number], dimensio
   const table = new CellTable(dimension, makeRotation(dimension, chance), true);
   const rows = Array.from({ length: 150 }, draw);
   for (const row of rows.slice(0, 5)) {
-    table.row.set(row);
-    table.loadRow(1);
-    table.createCell(table.rotatedRow.slice());
+    load(table, row);
+    table.createCell(table.rows.at(0).slice());
   }
   const cellOf = rows.map((row, slot) => {
-    table.row.set(row);
-    table.loadRow(1);
-    const cell = slot % 3 === 0 ? Math.floor(chance() * 5) : table.nearestCell();
-    table.add(cell, slot, -squared(table.rotatedRow) / 2);
+    load(table, row);
+    const cell = slot % 3 === 0 ? Math.floor(chance() * 5) : table.rows.nearest(1)[0]!;
+    table.add(cell, slot, -table.rows.squareOf(0) / 2);
     return cell;
   });
   return { table, rows, cellOf, query: draw() };
@@ -47,15 +59,14 @@ function search(
   request: { k: number; slack: number; doubt: number; mask?: Uint32Array },
 ): { slots: number[]; visited: number; scanned: number } {
   table.query.set(query);
-  const found = table.search({ mask: undefined, ...request }, 1);
+  const found = table.search({ mask: undefined, spread: 0, reach: 0, ...request }, 1);
   return { ...found, slots: [...found.slots.subarray(0, found.count)] };
 }
 
 /** The estimates by their formula: the sums of the table replaced by products of signs and query. */
 function estimate({ table, query }: Scene): Map<number, number> {
-  table.row.set(query);
-  table.loadRow(1);
-  const rotated = Float64Array.from(table.rotatedRow);
+  load(table, query);
+  const rotated = Float64Array.from(table.rows.at(0));
   const estimates = new Map<number, number>();
   for (let cell = 0; cell < table.cellCount; cell++) {
     const { centre, slots, base, slope, codes } = table.entriesOf(cell);
@@ -94,11 +105,10 @@ test('without doubt the candidates are the best by the formula of the estimate',
       const estimates = estimate(scene);
       const { slots } = search(scene, { k, slack: EVERYTHING, doubt: 0 });
       const ordered = [...estimates.values()].sort((a, b) => b - a);
-      scene.table.row.set(scene.query);
-      scene.table.loadRow(1);
+      load(scene.table, scene.query);
       // What the rounding of the table and of float32 may do to an estimate.
       const sizes = scene.rows.map((row) => Math.sqrt(squared(row)));
-      const norm = Math.sqrt(squared(scene.table.rotatedRow)) + Math.max(...sizes);
+      const norm = Math.sqrt(scene.table.rows.squareOf(0)) + Math.max(...sizes);
       const margin = 0.12 * norm * norm + 1e-30;
       expect(slots.length).toBeGreaterThanOrEqual(k);
       for (const slot of slots) expect(estimates.get(slot)).toBeGreaterThanOrEqual(ordered[k - 1]! - margin);
@@ -148,9 +158,7 @@ test('removed entries are found no more, the others still are, and their space i
         }
         for (const [slot, row] of scene.rows.entries()) {
           if (left.has(slot)) continue;
-          table.row.set(row);
-          table.loadRow(1);
-          table.add(table.nearestCell(), slot, -squared(table.rotatedRow) / 2);
+          add(table, scene.cellOf[slot]!, slot, row);
         }
         expect(table.bytes).toBe(bytes);
       },
@@ -167,14 +175,16 @@ test('more candidates than there is room for: the better ones are kept', () => {
   for (let slot = 0; slot < count; slot++) {
     // In a mixed order, the larger the slot, the farther from the query.
     const mixed = (slot * 7919) % count;
-    table.row.fill(0);
-    table.row[0] = 1 + mixed / count;
-    table.loadRow(1);
-    table.add(cell, mixed, -squared(table.rotatedRow) / 2);
+    const row = new Float32Array(dimension);
+    row[0] = 1 + mixed / count;
+    add(table, cell, mixed, row);
   }
   table.query.fill(0);
   table.query[0] = 0.1;
-  const found = table.search({ k: 10, slack: EVERYTHING, doubt: 1000, mask: undefined }, 1);
+  const found = table.search(
+    { k: 10, slack: EVERYTHING, doubt: 1000, spread: 0, reach: 0, mask: undefined },
+    1,
+  );
   const slots = [...found.slots.subarray(0, found.count)];
   expect(found.scanned).toBe(count);
   expect(slots.length).toBeGreaterThanOrEqual(CANDIDATES_MAX / 2);
@@ -182,22 +192,116 @@ test('more candidates than there is room for: the better ones are kept', () => {
   expect(Math.max(...slots)).toBeLessThan(count * 0.7);
 });
 
-test('cells outgrow the room they start with', () => {
-  const chance = seededNumbers(2);
-  const table = new CellTable(8, makeRotation(8, chance), true);
-  const draw = FAMILIES.gaussian(8, chance);
-  const rows = Array.from({ length: 300 }, draw);
-  rows.forEach((row, slot) => {
-    table.row.set(row);
-    table.loadRow(1);
-    const cell = table.createCell(table.rotatedRow.slice());
-    table.add(cell, slot, -squared(table.rotatedRow) / 2);
-    table.reserveMask(40_000 + slot * 300);
-  });
-  rows.forEach((row, slot) => {
-    expect(table.slotsOf(slot)).toEqual([slot]);
-    table.row.set(row);
-    table.loadRow(1);
-    expect(table.nearestCell()).toBe(slot);
-  });
+test('cells outgrow the room they start with, and each is found by its centre', () => {
+  for (const dimension of [1, 3, 8, 100, 512]) {
+    const chance = seededNumbers(2);
+    const table = new CellTable(dimension, makeRotation(dimension, chance), true);
+    const draw = FAMILIES.gaussian(dimension, chance);
+    const rows = Array.from({ length: 300 }, draw);
+    rows.forEach((row, slot) => {
+      load(table, row);
+      const cell = table.createCell(table.rows.at(0).slice());
+      add(table, cell, slot, row);
+      table.reserveMask(40_000 + slot * 300);
+    });
+    rows.forEach((row, slot) => {
+      expect(table.slotsOf(slot)).toEqual([slot]);
+      load(table, row);
+      const nearest = table.rows.nearest(1)[0]!;
+      // In a few dimensions other centres are nearer than the rounding of codes is fine.
+      if (dimension < 8) expect(distanceTo(table, nearest, 0)).toBeLessThan(0.05);
+      else expect(nearest).toBe(slot);
+    });
+  }
+});
+
+/** Squared distance of a loaded row from the centre of a cell. */
+function distanceTo(table: CellTable, cell: number, row: number): number {
+  const centre = table.centreOf(cell);
+  return table.rows.at(row).reduce((sum, x, d) => sum + (x - centre[d]!) ** 2, 0);
+}
+
+test('the nearest cells of rows and cells are those of a plain search, but for the rounding of codes', () => {
+  const cases = fc.tuple(
+    fc.nat(),
+    fc.constantFrom(...FAMILIES_THAT_FIT),
+    fc.constantFrom(1, 2, 31, 33, 100, 512),
+    fc.integer({ min: 1, max: 150 }),
+  );
+  fc.assert(
+    fc.property(cases, ([seed, family, dimension, count]) => {
+      const chance = seededNumbers(seed);
+      const draw = FAMILIES[family](dimension, chance);
+      const table = new CellTable(dimension, makeRotation(dimension, chance), true);
+      for (let i = 0; i < count + 5; i++) {
+        load(table, draw());
+        table.createCell(table.rows.at(0).slice());
+      }
+      for (let cell = 0; cell < 5; cell++) table.freeCell(cell * Math.floor((count + 5) / 5));
+      for (let i = 0; i < 8; i++) {
+        table.rows.raw(i).set(draw());
+        table.rows.setScale(i, 1);
+      }
+      table.rows.load(8);
+      const live = Array.from({ length: table.cellCount }, (_, cell) => cell).filter(
+        (cell) => !table.isFree(cell),
+      );
+      const some = live.filter((_, i) => i % 2 === 0);
+      const all = table.rows.nearest(8).slice();
+      const listed = table.rows.nearest(8, Uint32Array.from(some)).slice();
+      for (let i = 0; i < 8; i++) {
+        const distance = (cell: number): number => distanceTo(table, cell, i);
+        const size = Math.max(...live.map(distance)) + table.rows.squareOf(i);
+        expect(live).toContain(all[i]);
+        expect(some).toContain(listed[i]);
+        expect(distance(all[i]!)).toBeLessThanOrEqual(Math.min(...live.map(distance)) + 0.05 * size);
+        expect(distance(listed[i]!)).toBeLessThanOrEqual(Math.min(...some.map(distance)) + 0.02 * size);
+      }
+      const own = live[0]!;
+      const neighbours = [...table.neighboursOf(own, 6)];
+      expect(neighbours).toHaveLength(Math.min(6, live.length));
+      expect(new Set(neighbours).size).toBe(neighbours.length);
+      for (const cell of neighbours) expect(live).toContain(cell);
+    }),
+  );
+});
+
+test('many empty cells near to the query do not make a search look farther', () => {
+  const dimension = 64;
+  const table = new CellTable(dimension, makeRotation(dimension, seededNumbers(5)), true);
+  const point = (x: number): Float32Array => new Float32Array(dimension).fill(x);
+  const cellAt = (x: number): number => {
+    load(table, point(x));
+    return table.createCell(table.rows.at(0).slice());
+  };
+  const far = cellAt(-20);
+  const near = cellAt(3);
+  const between = cellAt(-3);
+  for (let i = 0; i < 40; i++) cellAt(1 + i / 1000);
+  for (let slot = 0; slot < 10; slot++) add(table, far, slot, point(-20 - slot / 10));
+  add(table, between, 20, point(-3));
+  for (let slot = 10; slot < 20; slot++) add(table, near, slot, point(3 + slot / 1000));
+  table.query.set(point(1));
+  const found = table.search({ k: 1, slack: 0, doubt: 3, spread: 0, reach: 0, mask: undefined }, 1);
+  expect(found.visited).toBe(1);
+  expect([...found.slots.subarray(0, found.count)]).toContain(10);
+});
+
+test('the cells that changed are told, until the owner clears them', () => {
+  const table = new CellTable(4, makeRotation(4, seededNumbers(1)), true);
+  const first = table.createCell(new Float32Array(32));
+  const second = table.createCell(new Float32Array(32).fill(1));
+  expect([...table.changed]).toEqual([first, second]);
+  table.changed.clear();
+  add(table, second, 7, Float32Array.of(1, 2, 3, 4));
+  expect([...table.changed]).toEqual([second]);
+  table.changed.clear();
+  table.remove(second, table.lastEntryOf(second));
+  table.freeCell(first);
+  expect([...table.changed].sort()).toEqual([first, second]);
+  const kept = table.entriesOf(second);
+  table.freeCell(second);
+  table.changed.clear();
+  table.restoreCell(second, kept, kept.slots);
+  expect([...table.changed]).toEqual([second]);
 });

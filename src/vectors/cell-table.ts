@@ -10,24 +10,30 @@
  * whose error has the size of ‖r‖·‖q − c‖ / √width, whatever the length of q. ⟨s, q⟩ comes from one table per
  * query, the same for all cells. `own` is what the space adds for x alone.
  *
+ * The centres themselves are coded in the same way, with the origin as their centre, so that the cells that
+ * are near to a vector are found without multiplying it with every centre (kernel/assembly/centres.ts).
+ *
  * A cell's blocks are a list from the newest on; only the newest may be partly filled, and places without an
  * entry have the base −∞, which no threshold lets pass. So entries are dense and a removal frees its space.
  */
 import { assert } from '../base/index.ts';
-import { Kernel } from '../kernel/index.ts';
-import { CANDIDATES_MAX, FACT_BYTES, type Layout, layOut } from './cell-layout.ts';
-import { quantise } from './quantise.ts';
+import { CANDIDATES_MAX, centreBlockBytesFor, ENTRIES, FACT_BYTES, FIELD } from './cell-layout.ts';
+import { CENTRE_LEVELS, CellMemory, NO_BLOCK } from './cell-memory.ts';
+import { CellRows } from './cell-rows.ts';
 import type { Rotation } from './rotation.ts';
-
-const ENTRIES = 32;
-const CENTRE_LEVELS = 127;
-const NO_BLOCK = 0xffffffff;
 
 /** What a search in cells is told. */
 export interface CellRequest {
   readonly k: number;
   /** How far past the middle between the best centre and the k-th entry centres are still visited. */
   readonly slack: number;
+  /** Mean squared distance of an entry from its centre. */
+  readonly spread: number;
+  /**
+   * How far towards the query an entry of a cell is expected to lie at most, as a share of its distance from
+   * the centre: what counts where the mask leaves only entries that are far from the query.
+   */
+  readonly reach: number;
   /** How many times its usual error an estimate is trusted to be off at most. */
   readonly doubt: number;
   /** Which slots count; all, if absent. */
@@ -55,39 +61,33 @@ export interface CellEntries {
 
 /** See the top of this file. Cells are numbered densely from 0; freed numbers are used again. */
 export class CellTable {
+  /** Rows under work; the row that `add` adds is one of them. */
+  readonly rows: CellRows;
+  /**
+   * Cells whose entries or centre have changed, and those made or given back, since the owner cleared it.
+   */
+  readonly changed: Set<number> = new Set();
+  /** The row of `rows` that `add` adds. */
+  current = 0;
   readonly #dimension: number;
-  readonly #rotation: Rotation;
   readonly #isCentred: boolean;
-  readonly #blockBytes: number;
-  readonly #levels: number;
-  readonly #queryLevels: number;
-  readonly #kernel: Kernel;
+  readonly #memory: CellMemory;
+  readonly #request: number;
   readonly #candidateSlots = new Uint32Array(CANDIDATES_MAX);
-  readonly #quantised = new Float64Array(2);
-  #layout: Layout;
-  #floats!: Float32Array;
-  #words!: Uint32Array;
   #cellCount = 0;
-  #blockCount = 0;
   readonly #freeCells: number[] = [];
-  readonly #freeBlocks: number[] = [];
+  /** A block of no cell, to compare entries in. */
+  #scratchBlock: number | undefined;
   /** Sum of ‖r‖² over the entries of each cell, as far as known. */
   #spreads = new Float64Array(0);
 
   /** `isCentred`: whether queries are moved by the mean as rows are (l2 and cosine), or not (ip). */
   constructor(dimension: number, rotation: Rotation, isCentred: boolean) {
     this.#dimension = dimension;
-    this.#rotation = rotation;
     this.#isCentred = isCentred;
-    const { width } = rotation;
-    this.#blockBytes = width * 4 + 12 * ENTRIES + 16;
-    // The sum over all groups of four dimensions has to fit into 16 bits.
-    this.#levels = Math.min(31, Math.floor(65_535 / (width / 4)));
-    this.#queryLevels = Math.min(32_767, Math.floor((2 ** 31 - 1) / (CENTRE_LEVELS * width)));
-    this.#layout = layOut(rotation, 64, 1024);
-    this.#kernel = new Kernel(this.#layout.at.blocks);
-    this.#bind();
-    this.#floats.set(rotation.factors, this.#layout.at.factors / 4);
+    this.#memory = new CellMemory(rotation);
+    this.#request = this.#memory.at.request / 4;
+    this.rows = new CellRows(dimension, this.#memory);
   }
 
   /** One more than the largest number of a cell. */
@@ -95,130 +95,97 @@ export class CellTable {
     return this.#cellCount;
   }
 
+  /** Cells in use. */
+  get liveCellCount(): number {
+    return this.#cellCount - this.#freeCells.length;
+  }
+
   /** Bytes held. */
   get bytes(): number {
-    return this.#kernel.buffer.byteLength + this.#spreads.byteLength + this.#candidateSlots.byteLength;
+    return this.#memory.byteCount + this.#spreads.byteLength + this.#candidateSlots.byteLength;
   }
 
   get width(): number {
-    return this.#rotation.width;
+    return this.#memory.width;
   }
 
-  /** Where `loadRow` wants the row, unrotated; what lies beyond the dimension must stay zero. */
-  get row(): Float32Array {
-    return this.#view('vector').subarray(0, this.#dimension);
-  }
-
-  /** Where `search` wants the query, likewise. */
+  /** Where `search` wants the query, unrotated. */
   get query(): Float32Array {
-    return this.#view('query').subarray(0, this.#dimension);
+    const { floats, at } = this.#memory;
+    return new Float32Array(floats.buffer, at.query, this.#dimension);
   }
 
   /** The mean of the rows, rotated: what all rows are moved by before anything else. */
   get mean(): Float32Array {
-    return this.#view('mean');
+    return this.#memory.vector(this.#memory.at.mean);
   }
 
   /** The centre of a cell, rotated and moved. */
   centreOf(cell: number): Float32Array {
-    const start = this.#layout.at.centres / 4 + cell * this.width;
-    return this.#floats.subarray(start, start + this.width);
-  }
-
-  /** Row `index` of the sample. */
-  sampleRow(index: number): Float32Array {
-    const start = this.#layout.at.sample / 4 + index * this.width;
-    return this.#floats.subarray(start, start + this.width);
-  }
-
-  /** The loaded row, rotated and moved. */
-  get rotatedRow(): Float32Array {
-    return this.#view('vector');
+    return this.#memory.vector(this.#centreAt(cell));
   }
 
   countOf(cell: number): number {
-    return this.#words[this.#factAt(cell) + 5]!;
+    return this.#memory.words[this.#factAt(cell) + 5]!;
   }
 
   /** Mean squared distance of the cell's entries from its centre, as far as known. */
   spreadOf(cell: number): number {
-    return this.#floats[this.#factAt(cell) + 3]! ** 2;
-  }
-
-  /** Rotates and moves the row that was put into `row`, after multiplying it by `scale`. */
-  loadRow(scale: number): void {
-    const { vector, mean } = this.#layout.at;
-    this.#pad('vector');
-    this.#rotate(vector, scale);
-    this.#kernel.calls.addScaled(vector, mean, this.width, -1);
-  }
-
-  /** Rotates the row in `row` without moving it: what the mean is made of. */
-  rotateRow(scale: number): void {
-    this.#pad('vector');
-    this.#rotate(this.#layout.at.vector, scale);
+    const radius = this.#memory.floats[this.#factAt(cell) + 3]!;
+    return radius * radius;
   }
 
   /** Makes an empty cell with `centre`, rotated and moved. Errors: `TESSERA_LIMIT_EXCEEDED`. */
   createCell(centre: Float32Array): number {
     const cell = this.#freeCells.pop() ?? this.#appendCell();
+    const { words } = this.#memory;
     const fact = this.#factAt(cell);
-    this.#words[fact + 4] = NO_BLOCK;
-    this.#words[fact + 5] = 0;
-    this.setCentre(cell, centre);
+    words[fact + 4] = NO_BLOCK;
+    words[fact + 5] = 0;
+    this.#setCentre(cell, centre);
+    this.changed.add(cell);
     return cell;
-  }
-
-  /** Gives an empty cell another centre. */
-  setCentre(cell: number, centre: Float32Array): void {
-    assert(this.countOf(cell) === 0, 'The centre of a cell with entries cannot change.');
-    const { width } = this;
-    this.centreOf(cell).set(centre);
-    const codes = new Int8Array(this.#kernel.buffer, this.#layout.at.codes + cell * width, width);
-    quantise(this.centreOf(cell), CENTRE_LEVELS, codes, 0, this.#quantised, 0);
-    let squared = 0;
-    for (let i = 0; i < width; i++) squared += centre[i]! * centre[i]!;
-    const fact = this.#factAt(cell);
-    this.#floats[fact] = this.#quantised[0]!;
-    this.#floats[fact + 1] = squared;
-    this.#spreads[cell] = 0;
-    this.#noteSpread(cell);
   }
 
   /** Gives the number of an empty cell back. */
   freeCell(cell: number): void {
     assert(this.countOf(cell) === 0, 'A cell with entries cannot be given back.');
-    // Not a number: no vector is nearer to it than to another.
-    this.#floats[this.#factAt(cell) + 1] = Number.NaN;
+    const { floats } = this.#memory;
+    floats[this.#factAt(cell) + 1] = Number.NaN;
+    // No score is lower: neither a search nor a row comes here.
+    this.#setCentreFactors(cell, Number.NEGATIVE_INFINITY, 0, Number.NEGATIVE_INFINITY, 0);
     this.#freeCells.push(cell);
+    this.changed.add(cell);
   }
 
   isFree(cell: number): boolean {
-    return Number.isNaN(this.#floats[this.#factAt(cell) + 1]!);
+    return Number.isNaN(this.#memory.floats[this.#factAt(cell) + 1]!);
   }
 
   /**
-   * Adds the loaded row to a cell as an entry for `slot`; returns the entry. `own` as at the top. Errors:
+   * Adds the current row to a cell as an entry for `slot`; returns the entry. `own` as at the top. Errors:
    * `TESSERA_LIMIT_EXCEEDED`, with nothing changed.
    */
   add(cell: number, slot: number, own: number): number {
     const count = this.countOf(cell);
     const lane = count % ENTRIES;
     if (lane === 0) this.#prependBlock(cell);
+    const { floats, words, at, calls } = this.#memory;
     const fact = this.#factAt(cell);
-    const block = this.#words[fact + 4]!;
-    const { vector, centres, out } = this.#layout.at;
-    const centre = centres + cell * this.width * 4;
-    this.#kernel.calls.encodeEntry(vector, centre, this.width, this.#blockAt(block), lane, out);
-    const [size, squared, signed, product] = this.#floats.subarray(out / 4, out / 4 + 4);
-    const slope = size! > 0 ? squared! / size! : 0;
-    const at = this.#factorsAt(block) + lane;
-    this.#floats[at] = product! - slope * signed! + own;
-    this.#floats[at + ENTRIES] = slope;
-    this.#words[at + 2 * ENTRIES] = slot;
-    this.#words[fact + 5] = count + 1;
-    this.#spreads[cell]! += squared!;
+    const block = words[fact + 4]!;
+    const row = this.rows.addressOf(this.current);
+    calls.encodeEntry(row, this.#centreAt(cell), this.width, this.#memory.blockAt(block), lane, at.out);
+    const out = at.out / 4;
+    const squared = floats[out + 1]!;
+    const slope = slopeOf(floats[out]!, squared);
+    const place = this.#factorsAt(block) + lane;
+    floats[place] = floats[out + 3]! - slope * floats[out + 2]! + own;
+    floats[place + ENTRIES] = slope;
+    words[place + 2 * ENTRIES] = slot;
+    words[fact + 5] = count + 1;
+    this.#spreads[cell]! += squared;
     this.#noteSpread(cell);
+    this.changed.add(cell);
     return block * ENTRIES + lane;
   }
 
@@ -227,53 +194,88 @@ export class CellTable {
    * is the removed entry's own slot if it was the last.
    */
   remove(cell: number, entry: number): number {
+    const memory = this.#memory;
+    const { floats, words } = memory;
     const fact = this.#factAt(cell);
-    const count = this.#words[fact + 5]!;
+    const count = words[fact + 5]!;
     const block = Math.floor(entry / ENTRIES);
     const lane = entry % ENTRIES;
-    const lastBlock = this.#words[fact + 4]!;
+    const lastBlock = words[fact + 4]!;
     const lastLane = (count - 1) % ENTRIES;
     const lastAt = this.#factorsAt(lastBlock) + lastLane;
-    const moved = this.#words[lastAt + 2 * ENTRIES]!;
+    const moved = words[lastAt + 2 * ENTRIES]!;
     if (block !== lastBlock || lane !== lastLane) {
-      const { calls } = this.#kernel;
-      calls.moveEntry(this.#blockAt(lastBlock), lastLane, this.#blockAt(block), lane, this.width);
+      memory.calls.moveEntry(memory.blockAt(lastBlock), lastLane, memory.blockAt(block), lane, this.width);
     }
-    this.#floats[lastAt] = Number.NEGATIVE_INFINITY;
+    floats[lastAt] = Number.NEGATIVE_INFINITY;
     this.#spreads[cell]! *= (count - 1) / count;
-    this.#words[fact + 5] = count - 1;
+    words[fact + 5] = count - 1;
     if (lastLane === 0) {
-      this.#words[fact + 4] = this.#words[this.#nextAt(lastBlock)]!;
-      this.#freeBlocks.push(lastBlock);
+      words[fact + 4] = words[this.#nextAt(lastBlock)]!;
+      memory.giveBlock(lastBlock);
     }
+    this.changed.add(cell);
     return moved;
+  }
+
+  /**
+   * Whether an entry is that of row `current` of `rows`. Components next to nothing may have another sign
+   * where the row was rotated by other instructions.
+   */
+  agrees(cell: number, entry: number): boolean {
+    this.#scratchBlock ??= this.#memory.takeBlock();
+    const { at, calls, bytes } = this.#memory;
+    const scratch = this.#memory.blockAt(this.#scratchBlock);
+    const row = this.rows.addressOf(this.current);
+    calls.encodeEntry(row, this.#centreAt(cell), this.width, scratch, 0, at.out);
+    const block = Math.floor(entry / ENTRIES);
+    calls.moveEntry(this.#memory.blockAt(block), entry % ENTRIES, scratch, 1, this.width);
+    let differing = 0;
+    for (let i = scratch; i < scratch + 4 * this.width; i += 16) {
+      for (let bits = (bytes[i]! ^ bytes[i + 1]!) & 15; bits !== 0; bits &= bits - 1) differing++;
+    }
+    return differing <= Math.max(1, this.width / 64);
+  }
+
+  /** Gives the slot of every entry the number that `slotOf` has for it. */
+  renumber(slotOf: Int32Array): void {
+    const { words } = this.#memory;
+    for (let cell = 0; cell < this.#cellCount; cell++) {
+      let rest = this.countOf(cell);
+      for (const block of this.#blocksOf(cell)) {
+        const at = this.#factorsAt(block) + 2 * ENTRIES;
+        const end = at + Math.min(ENTRIES, rest);
+        for (let i = at; i < end; i++) words[i] = slotOf[words[i]!]!;
+        rest -= ENTRIES;
+      }
+    }
   }
 
   /** The entry that would take the place of a removed one. */
   lastEntryOf(cell: number): number {
+    const { words } = this.#memory;
     const fact = this.#factAt(cell);
-    return this.#words[fact + 4]! * ENTRIES + ((this.#words[fact + 5]! - 1) % ENTRIES);
+    return words[fact + 4]! * ENTRIES + ((words[fact + 5]! - 1) % ENTRIES);
   }
 
-  /** Copies of a cell's entries, the oldest first: in the order of `slotsOf` with its blocks reversed. */
+  /** Copies of a cell's entries, in the order of `slotsOf`. */
   entriesOf(cell: number): CellEntries & { readonly slots: Uint32Array } {
+    const { floats, words, bytes } = this.#memory;
     const count = this.countOf(cell);
     const codeBytes = 4 * this.width;
     const base = new Float32Array(count);
     const slope = new Float32Array(count);
     const slots = new Uint32Array(count);
     const codes = new Uint8Array(codeBytes * Math.ceil(count / ENTRIES));
-    const memory = new Uint8Array(this.#kernel.buffer);
-    const blocks = this.blocksOf(cell).reverse();
-    blocks.forEach((block, i) => {
+    this.#blocksOf(cell).forEach((block, i) => {
       const first = i * ENTRIES;
       const end = Math.min(ENTRIES, count - first);
       const at = this.#factorsAt(block);
-      base.set(this.#floats.subarray(at, at + end), first);
-      slope.set(this.#floats.subarray(at + ENTRIES, at + ENTRIES + end), first);
-      slots.set(this.#words.subarray(at + 2 * ENTRIES, at + 2 * ENTRIES + end), first);
-      const start = this.#blockAt(block);
-      codes.set(memory.subarray(start, start + codeBytes), i * codeBytes);
+      base.set(floats.subarray(at, at + end), first);
+      slope.set(floats.subarray(at + ENTRIES, at + ENTRIES + end), first);
+      slots.set(words.subarray(at + 2 * ENTRIES, at + 2 * ENTRIES + end), first);
+      const start = this.#memory.blockAt(block);
+      codes.set(bytes.subarray(start, start + codeBytes), i * codeBytes);
     });
     return { centre: this.centreOf(cell).slice(), spread: this.#spreads[cell]!, base, slope, slots, codes };
   }
@@ -282,304 +284,207 @@ export class CellTable {
    * Makes a cell with a given number, not in use, from what `entriesOf` gave. Returns its entries in the
    * order of `slots`. Errors: `TESSERA_LIMIT_EXCEEDED`.
    */
-  restoreCell(cell: number, from: CellEntries, slots: Uint32Array): number[] {
+  restoreCell(cell: number, from: CellEntries, slots: Uint32Array): Uint32Array {
     while (this.#cellCount <= cell) this.freeCell(this.#appendCell());
     this.#freeCells.splice(this.#freeCells.indexOf(cell), 1);
-    this.setCentre(cell, from.centre);
+    this.#setCentre(cell, from.centre);
     const codeBytes = 4 * this.width;
-    const entries: number[] = [];
-    const fact = (): number => this.#factAt(cell);
+    const entries = new Uint32Array(slots.length);
     for (let first = 0; first < slots.length; first += ENTRIES) {
       const end = Math.min(slots.length, first + ENTRIES);
       this.#prependBlock(cell);
-      const block = this.#words[fact() + 4]!;
+      const { floats, words, bytes } = this.#memory;
+      const block = words[this.#factAt(cell) + 4]!;
       const at = this.#factorsAt(block);
-      this.#floats.set(from.base.subarray(first, end), at);
-      this.#floats.set(from.slope.subarray(first, end), at + ENTRIES);
-      this.#words.set(slots.subarray(first, end), at + 2 * ENTRIES);
+      floats.set(from.base.subarray(first, end), at);
+      floats.set(from.slope.subarray(first, end), at + ENTRIES);
+      words.set(slots.subarray(first, end), at + 2 * ENTRIES);
       const start = (first / ENTRIES) * codeBytes;
-      const memory = new Uint8Array(this.#kernel.buffer);
-      memory.set(from.codes.subarray(start, start + codeBytes), this.#blockAt(block));
-      for (let i = first; i < end; i++) entries.push(block * ENTRIES + i - first);
+      bytes.set(from.codes.subarray(start, start + codeBytes), this.#memory.blockAt(block));
+      for (let i = first; i < end; i++) entries[i] = block * ENTRIES + i - first;
     }
-    this.#words[fact() + 5] = slots.length;
+    this.#memory.words[this.#factAt(cell) + 5] = slots.length;
     this.#spreads[cell] = from.spread;
     this.#noteSpread(cell);
+    this.changed.add(cell);
     return entries;
   }
 
-  /** The blocks of a cell, from the newest on. */
-  blocksOf(cell: number): number[] {
-    const blocks: number[] = [];
-    let block = this.#words[this.#factAt(cell) + 4]!;
-    for (let rest = this.countOf(cell); rest > 0; rest -= ENTRIES) {
-      blocks.push(block);
-      block = this.#words[this.#nextAt(block)]!;
-    }
-    return blocks;
-  }
-
-  /** Slots of a cell's entries, in no order; with the entries themselves in `entries` if given. */
+  /** Slots of a cell's entries, the last one last; with the entries themselves in `entries` if given. */
   slotsOf(cell: number, entries?: number[]): number[] {
+    const { words } = this.#memory;
     const slots: number[] = [];
-    let inBlock = this.countOf(cell) % ENTRIES || ENTRIES;
-    for (const block of this.blocksOf(cell)) {
+    const count = this.countOf(cell);
+    for (const block of this.#blocksOf(cell)) {
       const at = this.#factorsAt(block) + 2 * ENTRIES;
-      for (let lane = 0; lane < inBlock; lane++) {
-        slots.push(this.#words[at + lane]!);
+      for (let lane = 0; lane < ENTRIES && slots.length < count; lane++) {
+        slots.push(words[at + lane]!);
         entries?.push(block * ENTRIES + lane);
       }
-      inBlock = ENTRIES;
     }
     return slots;
   }
 
-  /** The cell whose centre is nearest to the loaded row; −1 if there is none. */
-  nearestCell(): number {
-    const { vector } = this.#layout.at;
-    const nearest = this.#nearest(this.#quantise(vector), 0, this.#cellCount);
-    return nearest === this.#cellCount ? -1 : nearest;
-  }
-
-  /** The same among the first `count` cells written to `list`, at least one of them in use. */
-  nearestListed(count: number): number {
-    const { vector, list } = this.#layout.at;
-    return this.list[this.#nearest(this.#quantise(vector), list, count)]!;
-  }
-
-  /** Where the caller of `nearestListed` puts numbers of cells. */
-  get list(): Uint32Array {
-    return this.#words.subarray(this.#layout.at.list / 4, this.#layout.at.list / 4 + this.#cellCount);
-  }
-
   /**
-   * Fills `list` with the `count` cells nearest to the centre of `cell`, itself among them; says how many.
+   * The `count` cells whose centres are nearest to that of `cell`, from the nearest on: itself, and others.
    */
-  listNeighbours(cell: number, count: number): number {
-    const { centres } = this.#layout.at;
-    const scale = this.#quantise(centres + cell * this.width * 4);
-    this.#nearest(scale, 0, this.#cellCount);
-    const dots = new Int32Array(this.#kernel.buffer, this.#layout.at.dots, this.#cellCount);
-    const near: { cell: number; distance: number }[] = [];
-    for (let other = 0; other < this.#cellCount; other++) {
-      if (this.isFree(other)) continue;
-      const fact = this.#factAt(other);
-      const dot = dots[other]! * this.#floats[fact]! * scale;
-      near.push({ cell: other, distance: this.#floats[fact + 1]! - 2 * dot });
-    }
-    near.sort((a, b) => a.distance - b.distance);
-    const listed = Math.min(count, near.length);
-    for (let i = 0; i < listed; i++) this.list[i] = near[i]!.cell;
-    return listed;
-  }
-
-  /** The mean of these rows of the sample; of none, zeros. Overwrites the query. */
-  meanOfSample(indices: readonly number[]): Float32Array {
-    const { query, sample } = this.#layout.at;
-    const rowBytes = 4 * this.width;
-    const mean = this.#view('query').fill(0);
-    for (const i of indices) {
-      this.#kernel.calls.addScaled(query, sample + i * rowBytes, this.width, 1 / indices.length);
-    }
-    return mean.slice();
-  }
-
-  /** Adds the loaded row to the sum that `takeSum` returns and makes zero. Overwrites the query. */
-  addToSum(): void {
-    const { query, vector } = this.#layout.at;
-    this.#kernel.calls.addScaled(query, vector, this.width, 1);
-  }
-
-  takeSum(): Float32Array {
-    const view = this.#view('query');
-    const sum = view.slice();
-    view.fill(0);
-    return sum;
-  }
-
-  /** Dots of the first `count` rows of the sample with `direction`, valid until the next call. */
-  projectSample(direction: Float32Array, count: number): Float32Array {
-    const { table, sample, best } = this.#layout.at;
-    this.#view('table').set(direction);
-    this.#kernel.calls.project(sample, count, this.width, table, best);
-    return this.#floats.subarray(best / 4, best / 4 + count);
-  }
-
-  /** Product of the loaded row with `direction`. */
-  projectRow(direction: Float32Array): number {
-    const { table, vector, best } = this.#layout.at;
-    this.#view('table').set(direction);
-    this.#kernel.calls.project(vector, 1, this.width, table, best);
-    return this.#floats[best / 4]!;
+  neighboursOf(cell: number, count: number): Uint32Array {
+    const { calls, at, cells, floats, words } = this.#memory;
+    const listed = calls.listNearest(at.request, this.#centreAt(cell), count);
+    const scores = floats.subarray(cells.hopes / 4, cells.hopes / 4 + listed);
+    const order = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, count);
+    return Uint32Array.from(order, (i) => words[cells.list / 4 + i]!);
   }
 
   /** Makes room in the mask for the slots below `slotCount`. */
   reserveMask(slotCount: number): void {
-    const words = Math.ceil(slotCount / 32);
-    if (words > this.#layout.maskCapacity) this.#grow(this.#layout.cellCapacity, words * 2);
+    this.#memory.reserveMask(Math.ceil(slotCount / ENTRIES));
   }
 
   /** Candidates for the `k` best scores for the query in `query`, which is multiplied by `scale`. */
   search(request: CellRequest, scale: number): CellCandidates {
-    const { at } = this.#layout;
-    const { calls } = this.#kernel;
-    const { width } = this;
-    this.#pad('query');
-    this.#rotate(at.query, scale);
+    const { at, calls, floats, words, width, rotation } = this.#memory;
+    if (this.#dimension < width) this.#memory.vector(at.query).fill(0, this.#dimension);
+    calls.rotate(at.query, at.factors, width, rotation.span, rotation.rounds, scale);
     if (this.#isCentred) calls.addScaled(at.query, at.mean, width, -1);
-    const queryScale = this.#quantise(at.query);
-    calls.makeTable(at.query, width, this.#levels, at.table, at.out);
-    calls.project(at.query, 1, width, at.query, at.out + 8);
-    const out = at.out / 4;
     const { k, mask } = request;
     if (mask !== undefined) this.#loadMask(mask);
-    this.#words.set([
-      this.#cellCount,
-      width,
-      at.queryCodes,
-      at.codes,
-      at.facts,
-      at.dots,
-      at.heap,
-      at.blocks,
-      this.#blockBytes,
-      at.table,
-      mask === undefined ? 0 : at.mask,
-      at.best,
-      k,
-      at.candidates,
-      CANDIDATES_MAX,
-    ]);
-    const floats = this.#floats;
-    floats[15] = queryScale;
-    floats[16] = floats[out + 2]!;
-    floats[17] = floats[out]!;
-    floats[18] = floats[out + 1]!;
-    floats[19] = request.slack;
-    floats[20] = request.doubt;
-    calls.searchCells(at.request, at.sums);
-    const count = this.#words[23]!;
+    const fields = this.#request;
+    words[fields + FIELD.mask] = mask === undefined ? 0 : this.#memory.mask;
+    words[fields + FIELD.k] = k;
+    floats[fields + FIELD.slack] = request.slack;
+    floats[fields + FIELD.doubt] = request.doubt;
+    floats[fields + FIELD.spread] = request.spread;
+    floats[fields + FIELD.reach] = request.reach;
+    calls.searchCells(at.request, at.query);
+    const count = words[fields + FIELD.candidateCount]!;
     const pairs = at.candidates / 4;
-    for (let i = 0; i < count; i++) this.#candidateSlots[i] = this.#words[pairs + 2 * i + 1]!;
-    return { slots: this.#candidateSlots, count, visited: this.#words[21]!, scanned: this.#words[22]! };
+    for (let i = 0; i < count; i++) this.#candidateSlots[i] = words[pairs + 2 * i + 1]!;
+    const visited = words[fields + FIELD.visited]!;
+    return { slots: this.#candidateSlots, count, visited, scanned: words[fields + FIELD.scanned]! };
   }
 
   #loadMask(mask: Uint32Array): void {
-    const capacity = this.#layout.maskCapacity;
-    const words = Math.min(capacity, mask.length);
-    const start = this.#layout.at.mask / 4;
-    this.#words.set(words === mask.length ? mask : mask.subarray(0, words), start);
-    this.#words.fill(0, start + words, start + capacity);
+    const { words, maskCapacity } = this.#memory;
+    const start = this.#memory.mask / 4;
+    const count = Math.min(maskCapacity, mask.length);
+    words.set(count === mask.length ? mask : mask.subarray(0, count), start);
+    words.fill(0, start + count, start + maskCapacity);
   }
 
-  /** Codes of the `width` floats at `at` as a query; returns their scale. */
-  #quantise(at: number): number {
-    const { width } = this;
-    const codes = new Int16Array(this.#kernel.buffer, this.#layout.at.queryCodes, width);
-    quantise(this.#floats.subarray(at / 4, at / 4 + width), this.#queryLevels, codes, 0, this.#quantised, 0);
-    return this.#quantised[0]!;
+  /** Writes a cell's centre in every form. The cell has no entries. */
+  #setCentre(cell: number, centre: Float32Array): void {
+    const memory = this.#memory;
+    const { at, calls, floats, width } = memory;
+    const address = this.#centreAt(cell);
+    memory.vector(address).set(centre);
+    calls.quantise(address, width, CENTRE_LEVELS, memory.cells.codes + cell * width, 0, at.out);
+    const scale = new Float64Array(floats.buffer, at.out, 1)[0]!;
+    const block = this.#centreBlockAt(cell);
+    calls.encodeEntry(address, at.origin, width, block, cell % ENTRIES, at.out);
+    const squared = floats[at.out / 4 + 1]!;
+    const slope = slopeOf(floats[at.out / 4]!, squared);
+    const half = -squared / 2;
+    const base = this.#isCentred ? half : 0;
+    this.#setCentreFactors(cell, base, slope, half, Math.sqrt(squared));
+    const fact = this.#factAt(cell);
+    floats[fact] = scale;
+    floats[fact + 1] = squared;
+    floats[fact + 2] = base;
+    this.#spreads[cell] = 0;
+    this.#noteSpread(cell);
   }
 
-  #nearest(scale: number, list: number, count: number): number {
-    const { codes, facts, queryCodes, dots } = this.#layout.at;
-    return this.#kernel.calls.nearestCell(codes, facts, list, count, this.width, queryCodes, scale, dots);
+  #setCentreFactors(cell: number, base: number, slope: number, near: number, norm: number): void {
+    const { floats } = this.#memory;
+    const place = this.#centreBlockAt(cell) / 4 + this.width + (cell % ENTRIES);
+    floats[place] = base;
+    floats[place + ENTRIES] = slope;
+    floats[place + 2 * ENTRIES] = near;
+    floats[place + 3 * ENTRIES] = norm;
   }
 
-  #rotate(at: number, scale: number): void {
-    const { width, span, rounds } = this.#rotation;
-    this.#kernel.calls.rotate(at, this.#layout.at.factors, width, span, rounds, scale);
-  }
-
-  #pad(place: 'vector' | 'query'): void {
-    if (this.#dimension < this.width) this.#view(place).fill(0, this.#dimension);
+  /** The blocks of a cell, the newest last. */
+  #blocksOf(cell: number): number[] {
+    const { words } = this.#memory;
+    const blocks: number[] = [];
+    let block = words[this.#factAt(cell) + 4]!;
+    for (let rest = this.countOf(cell); rest > 0; rest -= ENTRIES) {
+      blocks.push(block);
+      block = words[this.#nextAt(block)]!;
+    }
+    return blocks.reverse();
   }
 
   #noteSpread(cell: number): void {
+    const { floats, words } = this.#memory;
     const fact = this.#factAt(cell);
-    const spread = this.#spreads[cell]! / Math.max(1, this.#words[fact + 5]!);
-    this.#floats[fact + 3] = Math.sqrt(spread);
-    this.#floats[fact + 2] = this.#isCentred ? -this.#floats[fact + 1]! / 2 : 0;
+    floats[fact + 3] = Math.sqrt(this.#spreads[cell]! / Math.max(1, words[fact + 5]!));
   }
 
   #prependBlock(cell: number): void {
-    const block = this.#freeBlocks.pop() ?? this.#appendBlock();
+    const block = this.#memory.takeBlock();
+    const { floats, words } = this.#memory;
     const fact = this.#factAt(cell);
     const factors = this.#factorsAt(block);
-    this.#floats.fill(Number.NEGATIVE_INFINITY, factors, factors + ENTRIES);
-    this.#floats.fill(0, factors + ENTRIES, factors + 2 * ENTRIES);
-    this.#words[this.#nextAt(block)] = this.#words[fact + 4]!;
-    this.#words[fact + 4] = block;
+    floats.fill(Number.NEGATIVE_INFINITY, factors, factors + ENTRIES);
+    floats.fill(0, factors + ENTRIES, factors + 2 * ENTRIES);
+    words[this.#nextAt(block)] = words[fact + 4]!;
+    words[fact + 4] = block;
   }
 
   #appendCell(): number {
-    if (this.#cellCount === this.#layout.cellCapacity) {
-      this.#grow(this.#cellCount * 2, this.#layout.maskCapacity);
+    const cell = this.#cellCount;
+    this.#memory.reserveCells(cell + 1);
+    const { words, cellCapacity } = this.#memory;
+    if (this.#spreads.length < cellCapacity) {
+      const grown = new Float64Array(cellCapacity);
+      grown.set(this.#spreads);
+      this.#spreads = grown;
     }
-    const cell = this.#cellCount++;
-    this.#words[this.#factAt(cell) + 4] = NO_BLOCK;
-    this.#words[this.#factAt(cell) + 5] = 0;
+    const fact = this.#factAt(cell);
+    words[fact + 4] = NO_BLOCK;
+    words[fact + 5] = 0;
+    if (cell % ENTRIES === 0) this.#clearCentreBlock(cell);
+    words[this.#request + FIELD.cellCount] = ++this.#cellCount;
     return cell;
   }
 
-  #appendBlock(): number {
-    this.#reserveBlocks(this.#blockCount + 1);
-    return this.#blockCount++;
+  /** Says of a block of centres that there are no cells. */
+  #clearCentreBlock(first: number): void {
+    const { bytes } = this.#memory;
+    const start = this.#centreBlockAt(first);
+    bytes.fill(0, start, start + 4 * this.width);
+    for (let cell = first; cell < first + ENTRIES; cell++) {
+      this.#setCentreFactors(cell, Number.NEGATIVE_INFINITY, 0, Number.NEGATIVE_INFINITY, 0);
+    }
   }
 
-  /** Grows by an eighth at least, since growing makes all views anew. */
-  #reserveBlocks(count: number): void {
-    const needed = this.#layout.at.blocks + count * this.#blockBytes;
-    if (needed <= this.#kernel.buffer.byteLength) return;
-    const roomy = Math.ceil(needed + count * this.#blockBytes * 0.125);
-    if (this.#kernel.reserve(roomy)) this.#bind();
-  }
-
+  /** Places in words. */
   #factAt(cell: number): number {
-    return (this.#layout.at.facts + cell * FACT_BYTES) / 4;
-  }
-
-  #blockAt(block: number): number {
-    return this.#layout.at.blocks + block * this.#blockBytes;
+    return (this.#memory.cells.facts + cell * FACT_BYTES) / 4;
   }
 
   #factorsAt(block: number): number {
-    return (this.#blockAt(block) + this.width * 4) / 4;
+    return this.#memory.blockAt(block) / 4 + this.width;
   }
 
   #nextAt(block: number): number {
     return this.#factorsAt(block) + 3 * ENTRIES;
   }
 
-  #view(place: 'vector' | 'query' | 'mean' | 'table'): Float32Array {
-    const start = this.#layout.at[place] / 4;
-    return this.#floats.subarray(start, start + this.width);
+  /** Places in bytes. */
+  #centreAt(cell: number): number {
+    return this.#memory.cells.centres + 4 * this.width * cell;
   }
 
-  #bind(): void {
-    const { buffer } = this.#kernel;
-    this.#floats = new Float32Array(buffer);
-    this.#words = new Uint32Array(buffer);
-    if (this.#spreads.length < this.#layout.cellCapacity) {
-      const grown = new Float64Array(this.#layout.cellCapacity);
-      grown.set(this.#spreads);
-      this.#spreads = grown;
-    }
+  #centreBlockAt(cell: number): number {
+    const { cells, width } = this.#memory;
+    return cells.centreBlocks + Math.floor(cell / ENTRIES) * centreBlockBytesFor(width);
   }
+}
 
-  /** Moves everything that is not of fixed size to where it belongs with more room. */
-  #grow(cellCapacity: number, maskCapacity: number): void {
-    const from = this.#layout;
-    const to = layOut(this.#rotation, cellCapacity, maskCapacity);
-    const blockBytes = this.#blockCount * this.#blockBytes;
-    this.#kernel.reserve(to.at.blocks + blockBytes);
-    const bytes = new Uint8Array(this.#kernel.buffer);
-    // From the last place to the first: every place moves up, into room that the ones after it have left.
-    bytes.copyWithin(to.at.blocks, from.at.blocks, from.at.blocks + blockBytes);
-    for (const place of ['centres', 'codes', 'facts'] as const) {
-      const size = { centres: 4 * this.width, codes: this.width, facts: FACT_BYTES }[place];
-      bytes.copyWithin(to.at[place], from.at[place], from.at[place] + from.cellCapacity * size);
-    }
-    this.#layout = to;
-    this.#bind();
-  }
+/** f of the estimate, from Σ|r| and Σr². */
+function slopeOf(size: number, squared: number): number {
+  return size > 0 ? squared / size : 0;
 }

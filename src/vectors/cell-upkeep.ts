@@ -2,14 +2,15 @@
  * The life of cells: rows are taken in, cells that grew too large are split, small ones dissolved, and rows
  * at the borders given to whatever centre is nearest by now (as SPFresh, SOSP 2023, does for posting lists).
  *
- * Every operation is one small step that leaves the index whole, so that a search may come between any two.
+ * Every operation is made of small steps, each of which leaves the index whole, so that searches and changes
+ * may come between any two. An operation that takes several holds on to cells, never to entries: it asks
+ * anew what a cell holds.
  */
 import type { Space } from '../api/index.ts';
 import { assert } from '../base/index.ts';
-import { SAMPLE_ROWS } from './cell-layout.ts';
 import type { CellMembers } from './cell-members.ts';
 import type { CellTable } from './cell-table.ts';
-import type { FlatIndex } from './flat-index.ts';
+import type { VectorRows } from './vector-rows.ts';
 
 /** Constants that shape the cells. */
 export interface CellTuning {
@@ -23,36 +24,49 @@ export interface CellTuning {
 }
 
 const MEANS_ROUNDS = 6;
+/** Rows that a step takes in, or moves. */
+const STEP_ROWS = 64;
+/** Rows and floats that the mean is made of at most. */
+const MEAN_ROWS = 512;
+const MEAN_FLOATS = 2 ** 18;
 
 /** The steps; what is due when is decided by the caller. */
 export class CellUpkeep {
   readonly #space: Space;
-  readonly #flat: FlatIndex;
+  readonly #source: VectorRows;
   readonly #members: CellMembers;
   readonly #table: CellTable;
   readonly #tuning: CellTuning;
+  readonly #isFit: (norm: number) => boolean;
   readonly #random: () => number;
   /** Cells that may have become too large or too small. */
   readonly #suspects = new Set<number>();
+  /** The operation under way. */
+  #work: Generator<void, void> | undefined;
 
   constructor(
-    parts: { space: Space; flat: FlatIndex; members: CellMembers; table: CellTable },
+    parts: {
+      space: Space;
+      rows: VectorRows;
+      members: CellMembers;
+      table: CellTable;
+      isFit: (norm: number) => boolean;
+    },
     tuning: CellTuning,
     random: () => number,
   ) {
     this.#space = parts.space;
-    this.#flat = parts.flat;
+    this.#source = parts.rows;
     this.#members = parts.members;
     this.#table = parts.table;
+    this.#isFit = parts.isFit;
     this.#tuning = tuning;
     this.#random = random;
   }
 
   /** Cells in use. */
   get liveCellCount(): number {
-    let count = 0;
-    for (let cell = 0; cell < this.#table.cellCount; cell++) if (!this.#table.isFree(cell)) count++;
-    return count;
+    return this.#table.liveCellCount;
   }
 
   /** Mean squared distance of an entry from the centre of its cell. */
@@ -69,30 +83,55 @@ export class CellUpkeep {
 
   /** Sets the mean of the vectors from the waiting rows and makes the first cell around it. */
   start(): void {
-    const table = this.#table;
+    const { rows, mean, width } = this.#table;
     const { waiting } = this.#members;
-    const sums = new Float64Array(table.width);
-    const step = Math.max(1, Math.floor(waiting.count / 1024));
-    let count = 0;
+    const most = Math.min(MEAN_ROWS, Math.max(64, Math.floor(MEAN_FLOATS / width)));
+    const step = Math.max(1, Math.ceil(waiting.count / most));
+    const slots: number[] = [];
     for (let i = 0; i < waiting.count; i += step) {
-      const slot = waiting.at(i);
-      this.#flat.embeddingOf(slot, table.row);
-      table.rotateRow(this.#scaleOf(slot));
-      table.rotatedRow.forEach((x, d) => {
-        sums[d]! += x;
-      });
-      count++;
+      if (this.#isFit(this.#source.normOf(waiting.at(i)))) slots.push(waiting.at(i));
     }
-    table.mean.set(sums.map((sum) => sum / count));
-    table.createCell(new Float32Array(table.width));
+    for (let first = 0; first < slots.length; first += rows.capacity) {
+      const part = slots.slice(first, first + rows.capacity);
+      this.#load(part);
+      part.forEach((_, i) => {
+        rows.addToSum(i);
+      });
+    }
+    mean.set(rows.takeSum().map((sum) => sum / Math.max(1, slots.length)));
+    this.#table.createCell(new Float32Array(width));
   }
 
-  /** Gives one waiting row to the nearest cell. */
+  /** Gives some waiting rows to the nearest cells, and sets apart those that none can take. */
   absorb(): void {
     const { waiting } = this.#members;
-    const slot = waiting.at(waiting.count - 1);
-    this.#load(slot);
-    this.#put(slot, this.#table.nearestCell());
+    const { rows } = this.#table;
+    const count = Math.min(STEP_ROWS, rows.capacity, waiting.count);
+    const taken = Array.from({ length: count }, (_, i) => waiting.at(waiting.count - 1 - i));
+    this.#source.load(taken);
+    const slots = taken.filter((slot) => {
+      const isFit = this.#isFit(this.#source.normOf(slot));
+      if (!isFit) this.#members.moveOut(slot, true, this.#table);
+      return isFit;
+    });
+    if (slots.length === 0) return;
+    this.#load(slots);
+    const nearest = rows.nearest(slots.length).slice();
+    slots.forEach((slot, i) => {
+      this.#put(slot, i, nearest[i]!);
+    });
+  }
+
+  /** Whether an operation is under way whose steps have to follow one another. */
+  get isWorking(): boolean {
+    return this.#work !== undefined;
+  }
+
+  /** Whether the entry of a slot that is in a cell is that of its vector. Not while `isWorking`. */
+  agrees(slot: number): boolean {
+    this.#load([slot]);
+    this.#table.current = 0;
+    return this.#table.agrees(this.#members.cellOf(slot), this.#members.placeOf(slot));
   }
 
   /** Notes that an entry has left a cell. */
@@ -100,21 +139,21 @@ export class CellUpkeep {
     this.#suspects.add(cell);
   }
 
-  /** Splits or dissolves one cell that needs it; false if none does. */
+  /** Goes on with what is under way, or splits or dissolves a cell that needs it; false if none does. */
   mend(): boolean {
+    if (this.#work !== undefined) {
+      this.#advance(this.#work);
+      return true;
+    }
     const size = this.#size();
     for (const cell of this.#suspects) {
       this.#suspects.delete(cell);
       if (this.#table.isFree(cell)) continue;
       const count = this.#table.countOf(cell);
-      if (count > 2 * size) {
-        this.#split(cell);
-        return true;
-      }
-      if (count < size / 6 && this.liveCellCount > 1) {
-        this.#dissolve(cell);
-        return true;
-      }
+      if (count > 2 * size) this.#advance(this.#split(cell));
+      else if (count < size / 6 && this.liveCellCount > 1) this.#advance(this.#dissolve(cell));
+      else continue;
+      return true;
     }
     return false;
   }
@@ -125,30 +164,19 @@ export class CellUpkeep {
   }
 
   /**
-   * Gives each row of a cell to the nearest of the neighbouring cells, and the cell the mean of what stays
-   * as its centre: one step of Lloyd's algorithm for one cell.
+   * Begins to give each row of a cell to the nearest of the neighbouring cells, and the cell the mean of
+   * what stays as its centre: one step of Lloyd's algorithm for one cell. `mend` goes on with it.
    */
   refine(cell: number): void {
-    const table = this.#table;
-    if (table.isFree(cell) || table.countOf(cell) === 0) return;
-    const neighbours = table.listNeighbours(cell, this.#tuning.neighbourCount);
-    const staying: number[] = [];
-    table.takeSum();
-    for (const slot of table.slotsOf(cell)) {
-      this.#load(slot);
-      const nearest = table.nearestListed(neighbours);
-      if (nearest !== cell) {
-        this.#put(slot, nearest);
-        continue;
-      }
-      staying.push(slot);
-      table.addToSum();
-    }
-    const centre = table.takeSum().map((sum) => sum / Math.max(1, staying.length));
-    this.#suspects.add(cell);
-    if (staying.length === 0) return;
-    this.#moveAll(staying, table.createCell(centre));
-    this.#free(cell);
+    assert(this.#work === undefined, 'A cell was to be refined while another was worked on.');
+    if (this.#table.isFree(cell) || this.#table.countOf(cell) === 0) return;
+    this.#advance(this.#refine(cell));
+  }
+
+  /** One step of an operation; what is thrown ends it, with the index whole. */
+  #advance(work: Generator<void, void>): void {
+    this.#work = undefined;
+    if (!work.next().done) this.#work = work;
   }
 
   #size(): number {
@@ -156,31 +184,45 @@ export class CellUpkeep {
     return Math.max(sizeMin, sizeFactor * Math.sqrt(this.#members.liveCount));
   }
 
-  #scaleOf(slot: number): number {
-    return this.#space === 'cosine' ? 1 / this.#flat.normOf(slot) : 1;
+  /** Makes the vectors of these slots the rows under work. */
+  #load(slots: readonly number[]): void {
+    const { rows } = this.#table;
+    this.#source.load(slots);
+    slots.forEach((slot, i) => {
+      this.#source.embeddingOf(slot, rows.raw(i));
+      rows.setScale(i, this.#space === 'cosine' ? 1 / this.#source.normOf(slot) : 1);
+    });
+    rows.load(slots.length);
   }
 
-  #load(slot: number): void {
-    this.#flat.embeddingOf(slot, this.#table.row);
-    this.#table.loadRow(this.#scaleOf(slot));
-  }
-
-  /** Moves a slot, whose row is loaded, to a cell. */
-  #put(slot: number, cell: number): void {
-    assert(cell !== -1, 'No cell is nearest to a row; its components are not finite.');
+  /** Moves a slot, whose vector is row `row`, to a cell. */
+  #put(slot: number, row: number, cell: number): void {
+    const table = this.#table;
+    assert(cell < table.cellCount, 'No cell is nearest to a row; its components are not finite.');
     const from = this.#members.cellOf(slot);
-    let own = 0;
-    if (this.#space !== 'ip') own = -squaredNorm(this.#table.rotatedRow) / 2;
-    this.#members.moveTo(slot, cell, this.#table, own);
+    table.current = row;
+    this.#members.moveTo(slot, cell, table, this.#space === 'ip' ? 0 : -table.rows.squareOf(row) / 2);
     if (from !== -1) this.noteRemoval(from);
     this.#suspects.add(cell);
   }
 
-  #moveAll(slots: readonly number[], cell: number): void {
-    for (const slot of slots) {
-      this.#load(slot);
-      this.#put(slot, cell);
+  /**
+   * Empties a cell from its end, in steps: `choose` says for the loaded rows, `count` of them, where each
+   * goes. The cell is given back at the end.
+   */
+  *#empty(cell: number, choose: (count: number) => ArrayLike<number>): Generator<void, void> {
+    const table = this.#table;
+    const most = Math.min(STEP_ROWS, table.rows.capacity);
+    while (table.countOf(cell) > 0) {
+      const slots = table.slotsOf(cell).slice(-most).reverse();
+      this.#load(slots);
+      const targets = Array.from(choose(slots.length));
+      slots.forEach((slot, i) => {
+        this.#put(slot, i, targets[i]!);
+      });
+      if (table.countOf(cell) > 0) yield;
     }
+    this.#free(cell);
   }
 
   #free(cell: number): void {
@@ -189,81 +231,125 @@ export class CellUpkeep {
   }
 
   /** Gives all rows of a cell to the other cells. */
-  #dissolve(cell: number): void {
+  *#dissolve(cell: number): Generator<void, void> {
     const table = this.#table;
-    const neighbours = table.listNeighbours(cell, this.#tuning.neighbourCount);
-    const others = [...table.list.subarray(0, neighbours)].filter((other) => other !== cell);
-    table.list.set(others);
-    for (const slot of table.slotsOf(cell)) {
-      this.#load(slot);
-      this.#put(slot, table.nearestListed(others.length));
+    const near = table.neighboursOf(cell, this.#tuning.neighbourCount + 1);
+    const others = near.filter((other) => other !== cell);
+    yield* this.#empty(cell, (count) => table.rows.nearest(count, others));
+  }
+
+  /** See `refine`. */
+  *#refine(cell: number): Generator<void, void> {
+    const table = this.#table;
+    const { rows } = table;
+    const neighbours = table.neighboursOf(cell, this.#tuning.neighbourCount);
+    const slots = table.slotsOf(cell);
+    const sum = new Float64Array(table.width);
+    let staying: { slot: number; row: number }[] = [];
+    let stayingCount = 0;
+    for (let first = 0; first < slots.length; first += rows.capacity) {
+      if (first > 0) yield;
+      // What has left the cell since the last step is not its business any more.
+      const part = slots.slice(first, first + rows.capacity).filter((slot) => this.#isIn(slot, cell));
+      this.#load(part);
+      const nearest = rows.nearest(part.length, neighbours).slice();
+      staying = [];
+      part.forEach((slot, row) => {
+        if (nearest[row] !== cell) this.#put(slot, row, nearest[row]!);
+        else {
+          staying.push({ slot, row });
+          rows.addToSum(row);
+        }
+      });
+      stayingCount += staying.length;
+      rows.takeSum().forEach((x, d) => {
+        sum[d]! += x;
+      });
     }
-    this.#free(cell);
+    this.#suspects.add(cell);
+    if (stayingCount === 0) return;
+    const centred = table.createCell(Float32Array.from(sum, (x) => x / stayingCount));
+    this.#suspects.add(centred);
+    if (slots.length <= rows.capacity) {
+      for (const { slot, row } of staying.reverse()) this.#put(slot, row, centred);
+    }
+    yield* this.#empty(cell, (count) => new Uint32Array(count).fill(centred));
+  }
+
+  #isIn(slot: number, cell: number): boolean {
+    return this.#members.cellOf(slot) === cell;
   }
 
   /** Makes two cells of one by 2-means on a sample of its rows. */
-  #split(cell: number): void {
+  *#split(cell: number): Generator<void, void> {
     const table = this.#table;
+    const { rows } = table;
     const slots = table.slotsOf(cell);
-    const count = Math.min(SAMPLE_ROWS, slots.length);
-    for (let i = 0; i < count; i++) {
+    const count = Math.min(rows.capacity, slots.length);
+    for (let i = 0; i < count && count < slots.length; i++) {
       // The first `count` of a random order (Fisher and Yates).
       const j = i + Math.floor(this.#random() * (slots.length - i));
       [slots[i], slots[j]] = [slots[j]!, slots[i]!];
-      this.#load(slots[i]!);
-      table.sampleRow(i).set(table.rotatedRow);
     }
+    const sample = slots.slice(0, count).reverse();
+    this.#load(sample);
     const { left, right, direction, threshold } = this.#twoMeans(count);
-    const sides = [table.createCell(left), table.createCell(right)];
+    const halves = [table.createCell(left), table.createCell(right)];
+    for (const half of halves) this.#suspects.add(half);
     let turn = 0;
-    for (const slot of slots) {
-      this.#load(slot);
-      const side = table.projectRow(direction) - threshold;
-      // Rows on the border itself, as when all are equal, go to both sides in turns.
-      this.#put(slot, sides[side === 0 ? turn++ % 2 : side > 0 ? 1 : 0]!);
-    }
-    this.#free(cell);
+    const choose = (many: number): number[] =>
+      Array.from(rows.project(direction, many), (product) => {
+        // Rows on the border itself, as when all are equal, go to both sides in turns.
+        if (product === threshold) return halves[turn++ % 2]!;
+        return halves[product > threshold ? 1 : 0]!;
+      });
+    const targets = choose(count);
+    sample.forEach((slot, i) => {
+      this.#put(slot, i, targets[i]!);
+    });
+    if (table.countOf(cell) > 0) yield;
+    yield* this.#empty(cell, choose);
   }
 
   /** Centres of the two halves of the sample, and the plane between them. */
   #twoMeans(count: number): TwoMeans {
-    const table = this.#table;
-    let left: Float32Array = table.sampleRow(0).slice();
-    let right: Float32Array = this.#farthestFrom(left, count);
+    const { rows } = this.#table;
+    const total = this.#sumOf(count, () => true);
+    let left: Float32Array = rows.at(0).slice();
+    let right: Float32Array = rows.at(this.#farthestFrom(left, count)).slice();
     for (let round = 0; ; round++) {
       const direction = right.map((x, d) => x - left[d]!);
-      const sides = table.projectSample(direction, count);
-      // Neither half may have less than a quarter: a plane too far off is moved to that share. Without this,
-      // a split might leave one cell as it was and the other empty, for ever.
-      const sorted = sides.slice().sort();
-      const quarter = count >> 2;
-      const middle = (squaredNorm(right) - squaredNorm(left)) / 2;
-      const threshold = Math.min(Math.max(middle, sorted[quarter]!), sorted[count - 1 - quarter]!);
+      const sides = rows.project(direction, count);
+      const threshold = thresholdOf(sides, (squaredNorm(right) - squaredNorm(left)) / 2);
       if (round === MEANS_ROUNDS) return { left, right, direction, threshold };
-      const halves: [number[], number[]] = [[], []];
-      for (let i = 0; i < count; i++) {
-        const isRight = sides[i]! > threshold || (sides[i] === threshold && i % 2 === 1);
-        halves[isRight ? 1 : 0].push(i);
-      }
-      left = table.meanOfSample(halves[0]);
-      right = table.meanOfSample(halves[1]);
+      const isLeft = (i: number): boolean => sides[i]! < threshold || (sides[i] === threshold && i % 2 === 0);
+      let leftCount = 0;
+      for (let i = 0; i < count; i++) if (isLeft(i)) leftCount++;
+      const sum = this.#sumOf(count, isLeft);
+      left = sum.map((x) => x / Math.max(1, leftCount));
+      right = total.map((x, d) => (x - sum[d]!) / Math.max(1, count - leftCount));
     }
   }
 
-  /** The row of the sample whose product with the first, less half its square, is least: the farthest one. */
-  #farthestFrom(row: Float32Array, count: number): Float32Array {
-    const table = this.#table;
-    const products = table.projectSample(row, count).slice();
+  #sumOf(count: number, isMeant: (row: number) => boolean): Float32Array {
+    const { rows } = this.#table;
+    for (let i = 0; i < count; i++) if (isMeant(i)) rows.addToSum(i);
+    return rows.takeSum();
+  }
+
+  #farthestFrom(row: Float32Array, count: number): number {
+    const { rows } = this.#table;
+    const products = rows.project(row, count);
     let farthest = 0;
     let most = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < count; i++) {
-      const distance = squaredNorm(table.sampleRow(i)) - 2 * products[i]!;
+      const distance = rows.squareOf(i) - 2 * products[i]!;
       if (distance > most) {
         most = distance;
         farthest = i;
       }
     }
-    return table.sampleRow(farthest).slice();
+    return farthest;
   }
 }
 
@@ -273,6 +359,23 @@ interface TwoMeans {
   readonly right: Float32Array;
   readonly direction: Float32Array;
   readonly threshold: number;
+}
+
+/**
+ * The plane in the middle, moved so far that neither half has less than a quarter of the sample. Without
+ * this, a split might leave one cell as it was and the other empty, for ever.
+ */
+function thresholdOf(sides: Float32Array, middle: number): number {
+  let below = 0;
+  let above = 0;
+  for (const side of sides) {
+    if (side < middle) below++;
+    else if (side > middle) above++;
+  }
+  const quarter = sides.length >> 2;
+  if (below >= quarter && above >= quarter) return middle;
+  const sorted = sides.slice().sort();
+  return Math.min(Math.max(middle, sorted[quarter]!), sorted[sides.length - 1 - quarter]!);
 }
 
 function squaredNorm(vector: Float32Array): number {

@@ -4,31 +4,41 @@
  *   set, remove ──► CellMembers: each live slot is waiting, or in one cell, or apart
  *   maintain ─────► CellUpkeep: waiting rows into cells, cells split, dissolved, refined; RecallMeter
  *   search ───────► CellTable: candidates by one-bit codes ─┐
- *                   rows outside cells ─────────────────────┴─► FlatIndex.rank: exact distances, the k best
+ *                   rows outside cells ─────────────────────┴─► VectorRows.rank: exact distances, the k best
  *
- * The flat index holds every vector and does all ranking, so distances are exact, and what approximation
- * there is lies in which rows are candidates. Rows outside cells always are. The answer of a search for
- * recall 1, of few allowed rows, for very many results, or where no effort reaches the recall asked for, is
- * that of the flat index. See docs/adr/0010.
+ * Whatever holds the vectors does all ranking, so distances are exact, and what approximation there is lies
+ * in which rows are candidates. Rows outside cells always are. The answer of a search for recall 1, of few
+ * allowed rows, for very many results, or where no effort reaches the recall asked for, is exact. See
+ * docs/adr/0010.
+ *
+ * A small index holds its vectors with codes for fast exact search (FlatIndex); one with cells, or for whose
+ * vectors there is no room, reads those that are not in memory from their source (VectorCache).
  */
 import type { Space } from '../api/index.ts';
 import { assert, Bitset, seededNumbers } from '../base/index.ts';
 import { dot } from '../kernel/index.ts';
-import { type CellBytes, decodeCell, encodeCell, type StoredCell } from './cell-codec.ts';
+import { encodeCell, type StoredCell } from './cell-codec.ts';
 import { CELL_K_MAX } from './cell-layout.ts';
 import { CellMembers } from './cell-members.ts';
+import { fitsCells } from './cell-norms.ts';
 import { CellTable } from './cell-table.ts';
-import { type CellTuning, CellUpkeep } from './cell-upkeep.ts';
+import { CellUpkeep } from './cell-upkeep.ts';
+import type {
+  CellsHeader,
+  ClusteredIndexOptions,
+  ClusteredNearest,
+  ClusteredStatistics,
+  ClusteredTuning,
+  NumberedCell,
+  SlotOf,
+} from './clustered-types.ts';
 import { ESTIMATE_DEVIATION, effortOf } from './effort.ts';
-import { FlatIndex, type NearestSlots } from './flat-index.ts';
+import { FlatIndex } from './flat-index.ts';
+import { Handover } from './handover.ts';
 import { RecallMeter } from './recall-meter.ts';
 import { makeRotation } from './rotation.ts';
-
-/** Constants that change how fast a search is and how its recall is reached, never what is reachable. */
-export interface ClusteredTuning extends CellTuning {
-  /** Up to this number of allowed rows their distances are computed exactly. */
-  readonly exactCountMax: number;
-}
+import { VectorCache } from './vector-cache.ts';
+import type { NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';
 
 /** Measured at 100,000 × 512 on real embeddings (docs/adr/0010). */
 const TUNING: ClusteredTuning = {
@@ -39,62 +49,18 @@ const TUNING: ClusteredTuning = {
   exactCountMax: 1500,
 };
 
-/**
- * Lengths of vectors that cells take: float32 sums of their squares neither overflow nor vanish; in cosine
- * space, their inverse is a float32.
- */
-const NORMS: Readonly<Record<Space, { readonly min: number; readonly max: number }>> = {
-  l2: { min: 1e-12, max: 1e12 },
-  ip: { min: 1e-12, max: 1e12 },
-  cosine: { min: 1e-30, max: 1e30 },
-};
-
-/** From this share of changed rows on, centres are refined and the recall is measured again. */
+/** From this share of changed rows on, centres are refined. */
 const CHANGED_SHARE = 0.5;
+/** From this share of changed rows on, the recall is measured again: new rows may be unlike the measured. */
+const UNMEASURED_SHARE = 0.1;
 const DEFAULT_RECALL = 0.99;
 const NO_SLOT = 0xffffffff;
-
-/** How an index is made. */
-export interface ClusteredIndexOptions {
-  readonly space: Space;
-  /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
-  readonly dimension: number;
-  /** Numbers in [0, 1), seeded where a run is to be repeatable. */
-  readonly random: () => number;
-}
-
-/** The answer of a search: exact distances, ascending, equal ones by slot; and what the search took. */
-export interface ClusteredNearest extends NearestSlots {
-  /** Cells whose codes were looked at. */
-  readonly cellsVisited: number;
-  /** Rows ranked after the estimates: those of cells that remained, and all outside cells. */
-  readonly candidateCount: number;
-  /** Whether the answer is known to be that of exact search. */
-  readonly isExact: boolean;
-}
-
-/**
- * What all cells of an index share: the seed of the rotation, and the rotated mean that rows are moved by.
- */
-export interface CellsHeader {
-  readonly rotationSeed: number;
-  readonly mean: Float32Array;
-}
-
-/** The state of an index, for people and for tests. */
-export interface ClusteredStatistics {
-  readonly liveCount: number;
-  readonly cellCount: number;
-  /** Rows that no cell has yet. */
-  readonly tailCount: number;
-  /** Rows that stay outside cells, because float32 sums of their squares overflow or vanish. */
-  readonly apartCount: number;
-  /** Recall of ten neighbours on sampled rows at `effort`; `undefined` before it was measured. */
-  readonly measuredRecall: number | undefined;
-  /** The level that the default recall asks for; `undefined` where only exact search reaches it. */
-  readonly effort: number | undefined;
-  readonly bytes: number;
-}
+/** Rows that are looked up by their own embeddings after each measurement. */
+const PROBES = 128;
+/** Vectors that are brought into memory in one step when nothing else is to do: 1 ms at 512 dimensions. */
+const WARMED = 64;
+/** Slots between two looks at whether there is still room for all vectors. */
+const GRANT_SLOTS = 1024;
 
 /** See the top of this file. Slots are dense numbers that the owner assigns and may use again. */
 export class ClusteredIndex {
@@ -103,7 +69,11 @@ export class ClusteredIndex {
   readonly #tuning: ClusteredTuning;
   readonly #random: () => number;
   #rotationSeed: number;
-  readonly #flat: FlatIndex;
+  readonly #source: VectorSource | undefined;
+  readonly #grant: (bytes: number) => boolean;
+  readonly #recall: number;
+  #rows: VectorRows;
+  #handover: Handover | undefined;
   readonly #members: CellMembers = new CellMembers();
   readonly #live: Bitset = new Bitset();
   readonly #meter: RecallMeter;
@@ -115,29 +85,68 @@ export class ClusteredIndex {
   #changesSinceRefining = 0;
   #changesSinceMeasuring = 0;
   #nextRefined: number | undefined;
+  /** Whether cells are being kept, so that no row may pass from one to another. */
+  #isSaving = false;
+  /** Whether the next step measures, where measuring and taking rows in take turns. */
+  #isMeasuringNext = false;
+  #probesDue = 0;
+  #probedCount = 0;
+  #missedCount = 0;
+  /** Slot from which on vectors are brought into memory; −1 when there is nothing to bring. */
+  #warmFrom = -1;
 
-  constructor(options: ClusteredIndexOptions, tuning: ClusteredTuning = TUNING) {
+  constructor(options: ClusteredIndexOptions, tuning: Partial<ClusteredTuning> = {}) {
     this.#space = options.space;
     this.#dimension = options.dimension;
-    this.#tuning = tuning;
+    this.#tuning = { ...TUNING, ...tuning };
     this.#random = options.random;
     this.#rotationSeed = Math.floor(options.random() * 2 ** 32);
-    this.#flat = new FlatIndex(options);
-    const search = (query: Float32Array, k: number, level: number): Uint32Array =>
-      this.#searchCells(query, k, this.#live, this.#members.liveCount, level).slots;
-    this.#meter = new RecallMeter(this.#flat, search, options.random);
+    this.#source = options.source;
+    this.#grant = options.grant ?? (() => true);
+    this.#recall = options.recall ?? DEFAULT_RECALL;
+    this.#rows = new FlatIndex(options);
+    const search = (query: Float32Array, k: number, level: number): NearestSlots =>
+      this.#searchCells(query, k, this.#live, this.#members.liveCount, level, false);
+    this.#meter = new RecallMeter(this.#rows, search, options.random);
   }
 
   /** One more than the largest slot ever set. */
   get slotCount(): number {
-    return this.#flat.slotCount;
+    return this.#rows.slotCount;
+  }
+
+  get dimension(): number {
+    return this.#dimension;
+  }
+
+  /** Slots that hold vectors. */
+  get liveCount(): number {
+    return this.#members.liveCount;
+  }
+
+  /** Slots that are in no cell. */
+  get outsideCount(): number {
+    return this.#members.waiting.count + this.#members.apart.count;
+  }
+
+  /** Rows from which on there are cells, with a tuning. */
+  static startCount(tuning: Partial<ClusteredTuning> = {}): number {
+    return tuning.startCount ?? TUNING.startCount;
+  }
+
+  /** Bytes that hold vectors which can be read again. */
+  get cacheBytes(): number {
+    return this.isLazy ? this.#rows.bytes : 0;
   }
 
   /** Bytes of memory held. */
   get bytes(): number {
     const { words } = this.#live;
     const table = this.#table?.bytes ?? 0;
-    return this.#flat.bytes + this.#members.bytes + words.byteLength + table + this.#candidates.byteLength;
+    const handed = this.#handover?.bytes ?? 0;
+    return (
+      this.#rows.bytes + handed + this.#members.bytes + words.byteLength + table + this.#candidates.byteLength
+    );
   }
 
   /** Whether a slot holds a vector. */
@@ -152,9 +161,62 @@ export class ClusteredIndex {
    */
   set(slot: number, embedding: Float32Array): void {
     if (this.#live.has(slot)) this.remove(slot);
-    this.#flat.set(slot, embedding);
-    this.#members.add(slot, !this.#isFit(this.#flat.normOf(slot)));
+    this.#handover?.forget(slot);
+    if (slot % GRANT_SLOTS === 0 && !this.isLazy && !this.#hasRoomForMore) this.readLazily();
+    this.#rows.set(slot, embedding);
+    this.#members.add(slot, !fitsCells(this.#space, this.#rows.normOf(slot)));
     this.#live.add(slot);
+    this.#noteChange();
+  }
+
+  /** Whether vectors are read when they are needed, so that `announce` is enough. */
+  get isLazy(): boolean {
+    return this.#rows instanceof VectorCache;
+  }
+
+  /** Whether some rows more could be held in memory, with codes. */
+  get #hasRoomForMore(): boolean {
+    return this.#source === undefined || this.#grant(GRANT_SLOTS * this.#dimension * 5);
+  }
+
+  /** From now on vectors are read from the source when they are needed, as far as they are not in memory. */
+  readLazily(): void {
+    const former = this.#rows;
+    if (former instanceof VectorCache) return;
+    const options = { space: this.#space, dimension: this.#dimension, grant: this.#grant };
+    const { liveCount } = this.#members;
+    if (this.#source === undefined) {
+      const cache = new VectorCache(options);
+      cache.reserve(liveCount);
+      this.#live.forEach((slot) => {
+        cache.set(slot, former.embeddingOf(slot));
+      });
+      this.#rows = cache;
+    } else {
+      // Copying all at once would keep queries waiting: until that is done, the former is the source.
+      this.#handover = liveCount === 0 ? undefined : new Handover(former, this.#live.clone(), this.#source);
+      const cache = new VectorCache({ ...options, source: this.#handover ?? this.#source });
+      cache.reserve(liveCount);
+      this.#live.forEach((slot) => {
+        cache.announce(slot);
+      });
+      this.#rows = cache;
+      this.#warmFrom = 0;
+    }
+    this.#cancelMeasuring();
+  }
+
+  /**
+   * Notes that a slot has a vector, new or another than before, that can be read at the source. Only after
+   * `readLazily`. O(1).
+   */
+  announce(slot: number): void {
+    if (this.#live.has(slot)) this.remove(slot);
+    this.#handover?.forget(slot);
+    this.#rows.announce(slot);
+    this.#members.add(slot, false);
+    this.#live.add(slot);
+    this.#warmFrom = 0;
     this.#noteChange();
   }
 
@@ -164,6 +226,7 @@ export class ClusteredIndex {
     const cell = this.#members.cellOf(slot);
     this.#members.remove(slot, this.#table);
     this.#live.delete(slot);
+    this.#rows.remove(slot);
     if (cell >= 0) this.#upkeep!.noteRemoval(cell);
     this.#noteChange();
     return true;
@@ -172,7 +235,15 @@ export class ClusteredIndex {
   /** The vector of a slot exactly as it was given, in `into` or a new array. */
   embeddingOf(slot: number, into?: Float32Array): Float32Array {
     assert(this.#live.has(slot), `Slot ${slot} holds no vector.`);
-    return this.#flat.embeddingOf(slot, into);
+    return this.#rows.embeddingOf(slot, into);
+  }
+
+  /** Whether what is held of a slot agrees with its vector, in memory or as the entry of a cell. */
+  holds(slot: number, embedding: Float32Array): boolean {
+    const isCached = !(this.#rows instanceof VectorCache) || this.#rows.isCached(slot);
+    if (isCached && !isEqual(this.#rows.embeddingOf(slot), embedding)) return false;
+    const cell = this.#members.cellOf(slot);
+    return cell === -1 || this.#upkeep!.isWorking || this.#upkeep!.agrees(slot);
   }
 
   /**
@@ -188,7 +259,7 @@ export class ClusteredIndex {
     allowedCount: number,
     options: { readonly recall?: number } = {},
   ): ClusteredNearest {
-    const recall = options.recall ?? DEFAULT_RECALL;
+    const recall = options.recall ?? this.#recall;
     const level = recall >= 1 ? undefined : this.#meter.levelFor(recall, k);
     const norm = Math.sqrt(dot(query, query));
     if (
@@ -196,13 +267,13 @@ export class ClusteredIndex {
       this.#table === undefined ||
       k > CELL_K_MAX ||
       allowedCount <= Math.max(k, this.#tuning.exactCountMax) ||
-      !this.#isFit(norm)
+      !fitsCells(this.#space, norm)
     ) {
-      return this.#searchFlat(query, k, allowed, allowedCount);
+      return this.#searchExactly(query, k, allowed, allowedCount);
     }
     const found = this.#searchCells(query, k, allowed, allowedCount, level);
     // Candidates are k at least, whenever that many rows are allowed; this is the second lock on that door.
-    return found.slots.length < k ? this.#searchFlat(query, k, allowed, allowedCount) : found;
+    return found.slots.length < k ? this.#searchExactly(query, k, allowed, allowedCount) : found;
   }
 
   /**
@@ -218,9 +289,9 @@ export class ClusteredIndex {
     return true;
   }
 
-  /** Counts and the last measured recall. O(cells). */
-  statistics(): ClusteredStatistics {
-    const effort = this.#meter.levelFor(DEFAULT_RECALL, 10);
+  /** Counts and the last measured recall, at the effort that `recall` takes. O(cells). */
+  statistics(recall: number = this.#recall): ClusteredStatistics {
+    const effort = recall >= 1 ? undefined : this.#meter.levelFor(recall, 10);
     return {
       liveCount: this.#members.liveCount,
       cellCount: this.#upkeep?.liveCellCount ?? 0,
@@ -228,6 +299,9 @@ export class ClusteredIndex {
       apartCount: this.#members.apart.count,
       measuredRecall: effort === undefined ? undefined : this.#meter.recallAt(effort, 10),
       effort,
+      probedCount: this.#probedCount,
+      missedCount: this.#missedCount,
+      cachedCount: this.#rows.cachedCount,
       bytes: this.bytes,
     };
   }
@@ -240,69 +314,118 @@ export class ClusteredIndex {
     return this.#members.faults(this.#live, this.#table);
   }
 
-  /**
-   * All cells, encoded for keeping, each with its number. `rowOf` gives the stable row number of a slot.
-   * Together with `header` they are what `loadCells` needs. O(bytes).
-   */
-  *keptCells(rowOf: (slot: number) => number): Generator<CellBytes> {
-    const table = this.#table;
-    for (let cell = 0; cell < (table?.cellCount ?? 0); cell++) {
-      if (table!.isFree(cell)) continue;
-      const entries = table!.entriesOf(cell);
-      yield { cell, bytes: encodeCell({ ...entries, rows: Float64Array.from(entries.slots, rowOf) }) };
-    }
+  /** How often the recall was measured here: the header has another one after each time. */
+  get measuredCount(): number {
+    return this.#meter.rounds;
   }
 
   /** What all cells share; `undefined` before there are cells. */
   get header(): CellsHeader | undefined {
     const mean = this.#table?.mean.slice();
-    return mean === undefined ? undefined : { rotationSeed: this.#rotationSeed, mean };
+    if (mean === undefined) return undefined;
+    return { rotationSeed: this.#rotationSeed, mean, recalls: this.#meter.recalls };
   }
 
   /**
-   * Takes over cells that `keptCells` gave, so that the rows in them need not
-   * be taken in anew. Called once, after the vectors as of that time were `set` and before `maintain`; rows
-   * whose vectors have changed since are `set` once more afterwards. `slotOf` gives the slot of a row, −1
-   * if it has none.
-   *
-   * Returns false, with all rows waiting as before, if any bytes are damaged or of another version or
-   * dimension.
+   * Begins to keep cells: until `endSaving`, no row passes from one cell to another, so that cells encoded
+   * one after the other hold each row of this moment exactly once, together with the slots `outside` cells.
+   * Returns the cells that have changed since the last time.
    */
-  loadCells(header: CellsHeader, cells: Iterable<CellBytes>, slotOf: (row: number) => number): boolean {
-    assert(this.#table === undefined, 'Cells were loaded into an index that has cells.');
-    const width = Math.ceil(this.#dimension / 32) * 32;
-    const stored: { cell: number; content: StoredCell }[] = [];
-    for (const { cell, bytes } of cells) {
-      const content = decodeCell(bytes, width);
-      if (content === undefined) return false;
-      stored.push({ cell, content });
-    }
-    if (stored.length === 0 || header.mean.length !== width) return false;
+  beginSaving(): { readonly changed: number[]; readonly outside: number[] } {
+    const { changed } = this.#table!;
+    const cells = [...changed];
+    changed.clear();
+    this.#isSaving = true;
+    const outside: number[] = [];
+    this.#members.forEachOutside((slot) => outside.push(slot));
+    return { changed: cells, outside };
+  }
+
+  /**
+   * A cell as bytes to be kept, `undefined` if it is not in use. `rowOf` gives the stable row number of a
+   * slot, `checksumOf` the checksum of its vector. O(bytes).
+   */
+  encodeCell(
+    cell: number,
+    rowOf: (slot: number) => number,
+    checksumOf: (slot: number) => number,
+  ): Uint8Array | undefined {
+    if (cell >= this.#table!.cellCount || this.#table!.isFree(cell)) return undefined;
+    const entries = this.#table!.entriesOf(cell);
+    const rows = Float64Array.from(entries.slots, rowOf);
+    return encodeCell({ ...entries, rows, checksums: Uint32Array.from(entries.slots, checksumOf) });
+  }
+
+  /** Ends what `beginSaving` began; where nothing was kept, all cells count as changed. */
+  endSaving(isSaved: boolean): void {
+    this.#isSaving = false;
+    if (isSaved) return;
+    for (let cell = 0; cell < this.#table!.cellCount; cell++) this.#table!.changed.add(cell);
+  }
+
+  /** Whether `beginSaving` may be called: there are cells, and none is being divided. */
+  get isSavable(): boolean {
+    return this.#table !== undefined && !this.#upkeep!.isWorking;
+  }
+
+  /**
+   * Takes over cells that were kept, so that the rows in them need not be taken in anew. Called once, before
+   * any slot is set or announced.
+   */
+  loadCells(header: CellsHeader, cells: Iterable<NumberedCell>, slotOf: SlotOf): void {
+    assert(this.#members.liveCount === 0, 'Cells were loaded into an index that has rows.');
+    this.readLazily();
     this.#rotationSeed = header.rotationSeed;
     this.#makeTable();
     this.#table!.mean.set(header.mean);
-    for (const { cell, content } of stored) this.#adoptCell(cell, content, slotOf);
+    for (const { cell, content } of cells) this.#adoptCell(cell, content, slotOf);
     this.#upkeep!.suspectAll();
     this.#spread = this.#upkeep!.meanSpread();
-    this.#changesSinceRefining = this.#members.waiting.count;
-    return true;
+    this.#warmFrom = 0;
+    this.#meter.resume(header.recalls);
+    if (header.recalls.length === 0) this.#changesSinceMeasuring = this.#members.liveCount;
   }
 
-  #adoptCell(cell: number, content: StoredCell, slotOf: (row: number) => number): void {
+  #adoptCell(cell: number, content: StoredCell, slotOf: SlotOf): void {
     const table = this.#table!;
     // Entries without a slot of their own any more are given a number that no slot has, and taken out.
-    const slots = Uint32Array.from(content.rows, (row) => Math.min(slotOf(row) >>> 0, NO_SLOT));
+    const { rows, checksums } = content;
+    const slots = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) slots[i] = slotOf(rows[i]!, checksums[i]!);
     const entries = table.restoreCell(cell, content, slots);
+    // It is as it was kept. Without an entry it is not: what were kept on would name a row's former vector.
+    table.changed.delete(cell);
     for (let i = entries.length - 1; i >= 0; i--) {
       const slot = slots[i]!;
-      if (slot !== NO_SLOT && this.#members.isWaiting(slot)) this.#members.adopt(slot, cell, entries[i]!);
-      else this.#members.drop(cell, entries[i]!, table);
+      if (slot === NO_SLOT || this.#members.has(slot)) {
+        this.#members.drop(cell, entries[i]!, table);
+        continue;
+      }
+      this.#rows.announce(slot);
+      this.#members.adopt(slot, cell, entries[i]!);
+      this.#live.add(slot);
     }
   }
 
-  #searchFlat(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): ClusteredNearest {
-    const found = this.#flat.search(query, k, allowed, allowedCount);
-    return { ...found, cellsVisited: 0, candidateCount: allowedCount, isExact: true };
+  /**
+   * Gives each slot the number that `slotOf` has for it; live ones have numbers below `slotCount`, in the
+   * same order. Only for an index that reads lazily. O(slots).
+   */
+  renumber(slotOf: Int32Array, slotCount: number): void {
+    assert(this.#rows instanceof VectorCache, 'Slots of an index that holds all vectors were renumbered.');
+    assert(this.#members.liveCount === slotCount, 'Slots were renumbered that are not those in the index.');
+    this.#handover?.finish();
+    this.#rows.renumber(slotOf, slotCount);
+    this.#members.renumber(slotOf, slotCount, this.#table);
+    for (let slot = this.#live.words.length * 32 - 1; slot >= slotCount; slot--) this.#live.delete(slot);
+    for (let slot = 0; slot < slotCount; slot++) this.#live.add(slot);
+    this.#cancelMeasuring();
+    this.#warmFrom = 0;
+  }
+
+  #searchExactly(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): ClusteredNearest {
+    const found = this.#rows.search(query, k, allowed, allowedCount);
+    return { ...found, cellsVisited: 0, candidateCount: allowedCount, isExact: true, effort: null };
   }
 
   #searchCells(
@@ -311,24 +434,28 @@ export class ClusteredIndex {
     allowed: Bitset,
     allowedCount: number,
     level: number,
+    isOutsideIncluded = true,
   ): ClusteredNearest {
     const table = this.#table!;
     const norm = Math.sqrt(dot(query, query));
     const isFiltered = allowedCount < this.#members.liveCount;
     if (isFiltered) table.reserveMask(this.#members.capacity);
-    const { slack, doubt } = effortOf(level);
+    const { slack, doubt, reach } = effortOf(level);
     const unit = this.#space === 'ip' ? Math.sqrt(this.#spread) * norm : this.#spread;
     table.query.set(query);
     const scale = this.#space === 'cosine' ? 1 / norm : 1;
     const request = {
       k: Math.min(k, allowedCount),
       slack: slack * unit,
+      spread: this.#spread,
+      reach: isFiltered && this.#space !== 'ip' ? reach : 0,
       doubt: (doubt * ESTIMATE_DEVIATION) / Math.sqrt(table.width),
       mask: isFiltered ? allowed.words : undefined,
     };
     const found = table.search(request, scale);
     const { waiting, apart } = this.#members;
-    const most = found.count + waiting.count + apart.count;
+    const outsideCount = isOutsideIncluded ? waiting.count + apart.count : 0;
+    const most = found.count + outsideCount;
     let candidates = found.slots;
     let count = found.count;
     if (most > count) {
@@ -339,15 +466,17 @@ export class ClusteredIndex {
         if (!isFiltered || allowed.has(slot)) candidates[count++] = slot;
       });
     }
-    const ranked = this.#flat.rank(query, k, candidates, count);
+    const ranked = this.#rows.rank(query, k, candidates, count);
     return {
       slots: ranked.slots,
       distances: ranked.distances,
       scanned: found.scanned,
       reranked: ranked.reranked,
+      read: ranked.read,
       cellsVisited: found.visited,
       candidateCount: count,
       isExact: false,
+      effort: level,
     };
   }
 
@@ -359,22 +488,75 @@ export class ClusteredIndex {
       this.#start();
       return true;
     }
-    if (this.#upkeep.mend()) {
+    if (!this.#isSaving && this.#upkeep.mend()) {
       this.#spread = this.#upkeep.meanSpread();
       return true;
     }
+    // Until the recall is known all searches are exact, so the first measurement does not wait for its turn.
+    const isUrgent = !this.#meter.isKnown && liveCount > 2 * waiting.count;
+    this.#isMeasuringNext = isUrgent && !this.#isMeasuringNext;
+    if (this.#isMeasuringNext && this.#measure()) return true;
     if (waiting.count > 0) {
       this.#upkeep.absorb();
       return true;
     }
     if (liveCount === 0) return false;
-    if (this.#refine(this.#upkeep, this.#table)) return true;
-    if (!this.#meter.isMeasuring) {
-      if (this.#changesSinceMeasuring <= liveCount * CHANGED_SHARE) return false;
-      this.#changesSinceMeasuring = 0;
-      this.#meter.begin();
+    if (!this.#isSaving && this.#refine(this.#upkeep, this.#table)) return true;
+    if (this.#warm()) return true;
+    return this.#measure() || this.#probe(this.#upkeep);
+  }
+
+  /** Brings more vectors into memory; false if there are none or no room. */
+  #warm(): boolean {
+    if (this.#warmFrom === -1 || !(this.#rows instanceof VectorCache)) return false;
+    this.#warmFrom = this.#rows.warm(this.#live, this.#warmFrom, WARMED);
+    if (this.#warmFrom === -1) this.#handover?.finish();
+    return this.#warmFrom !== -1;
+  }
+
+  /** Gives up what is being measured, which is begun anew. */
+  #cancelMeasuring(): void {
+    this.#meter.cancel();
+    this.#changesSinceMeasuring = Math.max(this.#changesSinceMeasuring, this.#members.liveCount);
+  }
+
+  /** One step of measuring the recall; false if it is not due. */
+  #measure(): boolean {
+    if (this.#members.liveCount === this.outsideCount) {
+      if (this.#meter.isMeasuring) this.#cancelMeasuring();
+      return false;
     }
-    this.#meter.step(this.#live);
+    if (!this.#meter.isMeasuring) {
+      if (this.#changesSinceMeasuring <= this.#members.liveCount * UNMEASURED_SHARE) return false;
+      this.#changesSinceMeasuring = 0;
+      this.#meter.begin(this.#rows);
+      this.#probesDue = PROBES;
+    }
+    this.#meter.step(this.#live, (slot) => this.#members.cellOf(slot) >= 0);
+    return true;
+  }
+
+  /**
+   * Looks a row up by its own embedding. One that is not found, nor any as near, is given to a cell anew;
+   * false if no look-up is due.
+   */
+  #probe(upkeep: CellUpkeep): boolean {
+    if (this.#probesDue === 0 || this.#isSaving) return false;
+    this.#probesDue--;
+    const { slotCount } = this.#rows;
+    let slot = Math.floor(this.#random() * slotCount);
+    while (!this.#live.has(slot)) slot = (slot + 1) % slotCount;
+    const cell = this.#members.cellOf(slot);
+    const level = this.#meter.levelFor(this.#recall, 1);
+    if (cell === -1 || level === undefined) return true;
+    this.#probedCount++;
+    const query = this.#rows.embeddingOf(slot);
+    const own = this.#rows.rank(query, 1, Uint32Array.of(slot), 1);
+    const found = this.#searchCells(query, 1, this.#live, this.#members.liveCount, level);
+    if (found.distances[0]! <= own.distances[0]!) return true;
+    this.#missedCount++;
+    this.#members.moveOut(slot, false, this.#table);
+    upkeep.noteRemoval(cell);
     return true;
   }
 
@@ -392,6 +574,7 @@ export class ClusteredIndex {
   }
 
   #start(): void {
+    this.readLazily();
     this.#makeTable();
     this.#upkeep!.start();
   }
@@ -399,7 +582,8 @@ export class ClusteredIndex {
   #makeTable(): void {
     const rotation = makeRotation(this.#dimension, seededNumbers(this.#rotationSeed));
     this.#table = new CellTable(this.#dimension, rotation, this.#space !== 'ip');
-    const parts = { space: this.#space, flat: this.#flat, members: this.#members, table: this.#table };
+    const isFit = (norm: number): boolean => fitsCells(this.#space, norm);
+    const parts = { space: this.#space, rows: this.#rows, members: this.#members, table: this.#table, isFit };
     this.#upkeep = new CellUpkeep(parts, this.#tuning, this.#random);
   }
 
@@ -407,10 +591,9 @@ export class ClusteredIndex {
     this.#changesSinceRefining++;
     this.#changesSinceMeasuring++;
   }
+}
 
-  #isFit(norm: number): boolean {
-    const { min, max } = NORMS[this.#space];
-    // A vector of zeros is an ordinary point, except where only directions count.
-    return (norm === 0 && this.#space !== 'cosine') || (norm > min && norm < max);
-  }
+/** Whether two vectors are the same, bit by bit: −0 and 0 are two. */
+function isEqual(left: Float32Array, right: Float32Array): boolean {
+  return left.length === right.length && left.every((value, i) => Object.is(value, right[i]));
 }

@@ -7,14 +7,14 @@
  *   6·width                   row floats      f32 × width   the row whose exact distance is asked for
  *   10·width                  dots            i32 × BATCH
  *   10·width + 4·BATCH        list of slots   u32 × BATCH
- *   10·width + 8·BATCH        codes           i8 × width for slot 0, then slot 1, …
+ *   10·width + 8·BATCH        factors         f64 × 2       scale and residual norm of the last coded vector
+ *   10·width + 8·BATCH + 16   codes           i8 × width for slot 0, then slot 1, …
  *
  * `width` is the dimension rounded up to a multiple of 16 and what lies beyond the dimension stays zero,
  * which changes no sum. Every offset is therefore a multiple of 16.
  */
 import { assert } from '../base/index.ts';
 import { Kernel } from '../kernel/index.ts';
-import { quantise } from './quantise.ts';
 
 /**
  * Rows per call of a kernel: enough to make the call cheap, few enough for the dots to stay in the
@@ -37,12 +37,11 @@ export class CodeTable {
   readonly #queryLevels: number;
   readonly #kernel: Kernel;
   readonly #codesAt: number;
-  #codes!: Int8Array;
-  #queryCodes!: Int16Array;
   #queryFloats!: Float32Array;
   #rowFloats!: Float32Array;
   #dots!: Int32Array;
   #list!: Uint32Array;
+  #lastFactors!: Float64Array;
   #factors = new Float64Array(0);
 
   constructor(dimension: number) {
@@ -50,7 +49,7 @@ export class CodeTable {
     this.#width = Math.ceil(dimension / 16) * 16;
     // The sum of `dimension` products of codes must stay below 2^31.
     this.#queryLevels = Math.min(32_767, Math.floor((2 ** 31 - 1) / (ROW_LEVELS * dimension)));
-    this.#codesAt = 10 * this.#width + 8 * BATCH;
+    this.#codesAt = 10 * this.#width + 8 * BATCH + 16;
     this.#kernel = new Kernel(this.#codesAt + this.#width);
     this.#bindViews();
   }
@@ -90,18 +89,19 @@ export class CodeTable {
    * where the codes stand for the normalised row (the codes themselves are the same), else 1.
    */
   set(slot: number, row: Float32Array, divisor: number): void {
-    quantise(row, ROW_LEVELS, this.#codes, slot * this.#width, this.#factors, 2 * slot);
-    if (divisor === 0) return;
-    this.#factors[2 * slot]! /= divisor;
-    this.#factors[2 * slot + 1]! /= divisor;
+    const width = this.#width;
+    this.#rowFloats.set(row);
+    this.#quantise(this.#rowFloats, ROW_LEVELS, this.#codesAt + slot * width, 0);
+    const size = divisor === 0 ? 1 : divisor;
+    this.#factors[2 * slot] = this.#lastFactors[0]! / size;
+    this.#factors[2 * slot + 1] = this.#lastFactors[1]! / size;
   }
 
   /** Puts a query where the kernels find it. */
   loadQuery(query: Float32Array): QuantisedQuery {
-    const factors = new Float64Array(2);
-    quantise(query, this.#queryLevels, this.#queryCodes, 0, factors, 0);
     this.#queryFloats.set(query);
-    return { scale: factors[0]!, residual: factors[1]! };
+    this.#quantise(this.#queryFloats, this.#queryLevels, 0, 1);
+    return { scale: this.#lastFactors[0]!, residual: this.#lastFactors[1]! };
   }
 
   /** Dots of the query with the codes of `count` slots from `first` on, at most `BATCH`. */
@@ -134,14 +134,20 @@ export class CodeTable {
     );
   }
 
+  /** Codes of a vector, padded with zeros, i16 if `isWide`, else i8; their factors to `#lastFactors`. */
+  #quantise(vector: Float32Array, levels: number, codesAt: number, isWide: 0 | 1): void {
+    const { byteOffset } = vector;
+    const out = this.#lastFactors.byteOffset;
+    this.#kernel.calls.quantise(byteOffset, this.#width, levels, codesAt, isWide, out);
+  }
+
   #bindViews(): void {
     const buffer = this.#kernel.buffer;
     const width = this.#width;
-    this.#queryCodes = new Int16Array(buffer, 0, this.#dimension);
     this.#queryFloats = new Float32Array(buffer, 2 * width, this.#dimension);
     this.#rowFloats = new Float32Array(buffer, 6 * width, this.#dimension);
     this.#dots = new Int32Array(buffer, 10 * width, BATCH);
     this.#list = new Uint32Array(buffer, 10 * width + 4 * BATCH, BATCH);
-    this.#codes = new Int8Array(buffer, this.#codesAt);
+    this.#lastFactors = new Float64Array(buffer, this.#codesAt - 16, 2);
   }
 }

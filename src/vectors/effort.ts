@@ -11,10 +11,18 @@
 export interface Effort {
   readonly slack: number;
   readonly doubt: number;
+  /**
+   * What a search with a filter needs where only rows far from the query are allowed
+   * (kernel/assembly/cells.ts).
+   */
+  readonly reach: number;
 }
 
 const SLACK_MIN = 0.1;
 const SLACK_RATIO = 1.15;
+/** Measured on queries of one kind among rows of which a filter allows another kind (docs/adr/0010). */
+const REACH_MIN = 0.37;
+const REACH_RATIO = 0.2;
 const LEVEL_COUNT = 24;
 
 /** Levels that are measured: the whole numbers below this. */
@@ -23,14 +31,17 @@ export const LEVELS: number = LEVEL_COUNT;
 /** The effort of a level, whole or between two. */
 export function effortOf(level: number): Effort {
   const slack = SLACK_MIN * SLACK_RATIO ** level;
-  return { slack, doubt: Math.min(4.5, 1.8 + 3.8 * slack) };
+  return { slack, doubt: Math.min(4.5, 1.8 + 3.8 * slack), reach: REACH_MIN + REACH_RATIO * slack };
 }
-
-/** The level of an index that has not measured its recall yet: enough for 0.999 on all data tried. */
-export const UNMEASURED_LEVEL = 15;
 
 /**
  * Standard deviation of an estimate in units of ‖r‖·‖q − c‖ / √width: √(1 − a²) / a, where a = √(2/π) is the
  * cosine between a random direction and its signs.
  */
 export const ESTIMATE_DEVIATION: number = Math.sqrt(Math.PI / 2 - 1);
+
+/**
+ * How many standard deviations the estimate of a centre's product is trusted to be off: a centre that could
+ * matter within that is multiplied.
+ */
+export const CENTRE_DOUBT = 2.5;

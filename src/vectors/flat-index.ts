@@ -19,11 +19,13 @@ import type { Space } from '../api/index.ts';
 import { assert, type Bitset } from '../base/index.ts';
 import { dot, squaredL2 } from '../kernel/index.ts';
 import { boundCoefficients } from './bounds.ts';
+import { CodeScan } from './code-scan.ts';
 import { BATCH, CodeTable } from './code-table.ts';
 import { distanceFromSum } from './distance.ts';
 import { FloatRows } from './float-rows.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { Shortlist } from './shortlist.ts';
+import type { NearestSlice, NearestSlots, VectorRows } from './vector-rows.ts';
 
 /** Constants that change how fast a search is, never what it answers. */
 export interface FlatTuning {
@@ -44,6 +46,9 @@ export interface FlatTuning {
  */
 const TUNING: FlatTuning = { plainSlotsMax: 1024, plainFloatsMax: 65_536, runShareMin: 0.6 };
 
+/** Slots of one slice: their codes stay in the cache while several queries are compared with them. */
+const SLICE_SLOTS = 4096;
+
 /** How an index is made. */
 export interface FlatIndexOptions {
   readonly space: Space;
@@ -51,22 +56,12 @@ export interface FlatIndexOptions {
   readonly dimension: number;
 }
 
-/** The answer of a search: distances ascending, equal ones by slot, and what the search took. */
-export interface NearestSlots {
-  readonly slots: Uint32Array;
-  readonly distances: Float32Array;
-  /** Rows looked at through their codes. */
-  readonly scanned: number;
-  /** Rows whose exact distance was computed. */
-  readonly reranked: number;
-}
-
 function nothing(): NearestSlots {
-  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0 };
+  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0, read: 0 };
 }
 
 /** The vectors of a collection by slot, searched exactly. */
-export class FlatIndex {
+export class FlatIndex implements VectorRows {
   readonly #space: Space;
   readonly #dimension: number;
   readonly #tuning: FlatTuning;
@@ -84,6 +79,10 @@ export class FlatIndex {
 
   /** One more than the largest slot ever set. */
   get slotCount(): number {
+    return this.#slotCount;
+  }
+
+  get cachedCount(): number {
     return this.#slotCount;
   }
 
@@ -109,6 +108,16 @@ export class FlatIndex {
     this.#codes?.set(slot, embedding, this.#divisor(norm));
     this.#slotCount = Math.max(this.#slotCount, slot + 1);
   }
+
+  announce(): void {
+    assert(false, 'A vector was announced to an index that holds them all.');
+  }
+
+  /** Nothing: the place of a slot is kept for its next vector. */
+  remove(): void {}
+
+  /** Nothing, since all vectors are in memory. */
+  load(): void {}
 
   /** The vector of a slot exactly as it was given, in `into` or a new array. */
   embeddingOf(slot: number, into: Float32Array = new Float32Array(this.#dimension)): Float32Array {
@@ -143,7 +152,7 @@ export class FlatIndex {
     }
     assert(nearest.isFull, `${allowedCount} slots were said to be allowed, fewer were found.`);
     const { slots, keys } = nearest.drain();
-    return { slots, distances: Float32Array.from(keys), scanned, reranked };
+    return { slots, distances: Float32Array.from(keys), scanned, reranked, read: 0 };
   }
 
   /** Length of the vector of a slot that was set, in float64. */
@@ -169,24 +178,28 @@ export class FlatIndex {
         nearest.push(this.#distance(slot, query, queryNorm), slot);
       }
     } else {
-      const shortlist = this.#startShortlist(codes, query, queryNorm, nearest.capacity);
+      const shortlist = new Shortlist(nearest.capacity);
+      const scan = this.#startScan(codes, query, queryNorm, shortlist);
       for (let first = 0; first < count; first += BATCH) {
         const batch = Math.min(BATCH, count - first);
         codes.list.set(candidates.subarray(first, first + batch));
         codes.scanList(batch);
-        shortlist.addList(codes.dots, codes.list, batch);
+        scan.addList(codes.dots, codes.list, batch);
       }
       reranked = this.#rankShortlist(shortlist, query, queryNorm, nearest);
     }
     const { slots, keys } = nearest.drain();
-    return { slots, distances: Float32Array.from(keys), scanned: count, reranked };
+    return { slots, distances: Float32Array.from(keys), scanned: count, reranked, read: 0 };
   }
 
-  /**
-   * The `k` nearest of the slots of `allowed` from `first` to before `end`: a part of a search, for a caller
-   * that does the whole in slices.
-   */
-  searchRange(query: Float32Array, k: number, allowed: Bitset, first: number, end: number): NearestSlots {
+  /** Here the cursor is the first slot of the slice, and distances are exact. */
+  searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice {
+    const end = Math.min(this.#slotCount, cursor + SLICE_SLOTS);
+    const found = queries.map((query) => this.#searchRange(query, k, allowed, cursor, end));
+    return { found, next: end < this.#slotCount ? end : -1 };
+  }
+
+  #searchRange(query: Float32Array, k: number, allowed: Bitset, first: number, end: number): NearestSlots {
     this.#checkVector(query);
     const codes = this.#codes;
     const queryNorm = Math.sqrt(dot(query, query));
@@ -199,12 +212,12 @@ export class FlatIndex {
         reranked++;
       }
     } else {
-      const shortlist = this.#startShortlist(codes, query, queryNorm, k);
-      this.#scanRuns(codes, allowed, shortlist, first, end);
+      const shortlist = new Shortlist(k);
+      this.#scanRuns(codes, allowed, this.#startScan(codes, query, queryNorm, shortlist), first, end);
       reranked = this.#rankShortlist(shortlist, query, queryNorm, nearest);
     }
     const { slots, keys } = nearest.drain();
-    return { slots, distances: Float32Array.from(keys), scanned: end - first, reranked };
+    return { slots, distances: Float32Array.from(keys), scanned: end - first, reranked, read: 0 };
   }
 
   /** Without codes: the exact distance of every allowed slot. Returns how many. */
@@ -229,17 +242,18 @@ export class FlatIndex {
     allowedCount: number,
     nearest: NearestHeap,
   ): number {
-    const shortlist = this.#startShortlist(codes, query, queryNorm, nearest.capacity);
+    const shortlist = new Shortlist(nearest.capacity);
+    const scan = this.#startScan(codes, query, queryNorm, shortlist);
     if (allowedCount >= this.#slotCount * this.#tuning.runShareMin) {
-      this.#scanRuns(codes, allowed, shortlist, 0, this.#slotCount);
-    } else this.#scanListed(codes, allowed, shortlist);
+      this.#scanRuns(codes, allowed, scan, 0, this.#slotCount);
+    } else this.#scanListed(codes, allowed, scan);
     return this.#rankShortlist(shortlist, query, queryNorm, nearest);
   }
 
-  #startShortlist(codes: CodeTable, query: Float32Array, queryNorm: number, k: number): Shortlist {
+  #startScan(codes: CodeTable, query: Float32Array, queryNorm: number, shortlist: Shortlist): CodeScan {
     const { scale, residual } = codes.loadQuery(query);
     const coefficients = boundCoefficients(this.#space, { norm: queryNorm, scale, residual });
-    return new Shortlist(k, coefficients, { factors: codes.factors, norms: this.#norms });
+    return new CodeScan(shortlist, coefficients, { factors: codes.factors, norms: this.#norms });
   }
 
   /** Exact distances in the order of the lower bounds, as far as needed. Returns how many. */
@@ -257,29 +271,29 @@ export class FlatIndex {
     return reranked;
   }
 
-  #scanRuns(codes: CodeTable, allowed: Bitset, shortlist: Shortlist, from: number, end: number): void {
+  #scanRuns(codes: CodeTable, allowed: Bitset, scan: CodeScan, from: number, end: number): void {
     for (let first = from; first < end; first += BATCH) {
       const count = Math.min(BATCH, end - first);
       codes.scanRun(first, count);
-      shortlist.addRun(codes.dots, first, count, allowed);
+      scan.addRun(codes.dots, first, count, allowed);
     }
   }
 
-  #scanListed(codes: CodeTable, allowed: Bitset, shortlist: Shortlist): void {
+  #scanListed(codes: CodeTable, allowed: Bitset, scan: CodeScan): void {
     const list = codes.list;
     const slotCount = this.#slotCount;
     let count = 0;
-    const scan = (): void => {
+    const scanBatch = (): void => {
       codes.scanList(count);
-      shortlist.addList(codes.dots, list, count);
+      scan.addList(codes.dots, list, count);
       count = 0;
     };
     allowed.forEach((slot) => {
       assert(slot < slotCount, 'A slot was allowed that was never set.');
       list[count++] = slot;
-      if (count === BATCH) scan();
+      if (count === BATCH) scanBatch();
     });
-    scan();
+    scanBatch();
   }
 
   /** The exact distance of a slot, rounded to float32. With codes, `loadQuery` has seen this query. */

@@ -1,17 +1,28 @@
 /**
  * Nearness: the vectors of one collection in memory, and the search over them.
  *
- * `FlatIndex` is the exact search: it looks at every allowed row and its answer is the yardstick for any
- * other. `ClusteredIndex` stands on it and adds cells of one-bit codes, which choose the rows that are worth
- * an exact distance; it measures its own recall. Both know slots (dense positions that their owner assigns),
- * not records, and follow the records: whatever they hold can be built again from them.
+ * Two hold vectors and rank them exactly: `FlatIndex` all of a small collection, with codes that make exact
+ * search fast; `VectorCache` as many of a large one as there is room for, the others read when needed.
+ * `ClusteredIndex` stands on either and adds cells of one-bit codes, which choose the rows that are worth an
+ * exact distance; it measures its own recall. `CellStore` keeps cells in the collection's file. All know
+ * slots (dense positions that their owner assigns), not records, and follow the records: whatever they hold
+ * can be built again from them.
  */
-export type { CellBytes } from './cell-codec.ts';
 export {
-  type CellsHeader,
-  ClusteredIndex,
-  type ClusteredIndexOptions,
-  type ClusteredNearest,
-  type ClusteredStatistics,
-} from './clustered-index.ts';
-export { FlatIndex, type FlatIndexOptions, type NearestSlots } from './flat-index.ts';
+  type CellPlace,
+  CellStore,
+  type CellsDirectory,
+  type KeptCells,
+} from './cell-store.ts';
+export { ClusteredIndex } from './clustered-index.ts';
+export type {
+  CellsHeader,
+  ClusteredIndexOptions,
+  ClusteredNearest,
+  ClusteredStatistics,
+  ClusteredTuning,
+  NumberedCell,
+} from './clustered-types.ts';
+export { FlatIndex, type FlatIndexOptions } from './flat-index.ts';
+export { VectorCache, type VectorCacheOptions } from './vector-cache.ts';
+export type { NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';

@@ -7,32 +7,31 @@
  * curve of a finished round answers which level a recall asks for; until then that of the round before does.
  */
 import type { Bitset } from '../base/index.ts';
-import { LEVELS, UNMEASURED_LEVEL } from './effort.ts';
-import type { FlatIndex } from './flat-index.ts';
+import { LEVELS } from './effort.ts';
+import type { NearestSlots, VectorRows } from './vector-rows.ts';
 
 const K = 10;
 /** Searches for fewer than this many are judged by how well the single nearest is found. */
 const FEW = 4;
-/** Rows that are looked up in a round, and how many of them share a pass over the codes. */
-const SAMPLES = 320;
+/** Rows that are looked up in a round, and how many of them share a pass over all rows. */
+const SAMPLES = 192;
 const GROUP = 16;
-/** Slots of one slice: their codes stay in the cache while the whole group is compared with them. */
-const SLICE_SLOTS = 4096;
+/** The same where most vectors have to be read, so that a round is one pass over the file. */
+const SAMPLES_READ = 64;
 /**
  * Share of the allowed misses that the chosen level may have on the sample. Below 1 because queries need not
  * be distributed as rows are, and because a sample may be lucky.
  */
 const CAUTION = 0.4;
 
-/** What the meter measures: the slots that a search at a level answers. */
-export type SearchAtLevel = (query: Float32Array, k: number, level: number) => Uint32Array;
+/** What the meter measures: the answer of a search at a level, among the measured rows. */
+export type SearchAtLevel = (query: Float32Array, k: number, level: number) => NearestSlots;
 
-/** A row that is looked up: the nearest slots found so far, in no order, with their distances. */
+/** A row that is looked up: slots found so far, in no order, among them the nearest. */
 interface Sample {
   readonly slot: number;
   readonly query: Float32Array;
   readonly slots: number[];
-  readonly distances: number[];
 }
 
 /** What was found at each level in a round so far, of how many. */
@@ -43,7 +42,7 @@ interface Task {
 
 /** See the top of this file. */
 export class RecallMeter {
-  readonly #flat: FlatIndex;
+  #rows: VectorRows;
   readonly #search: SearchAtLevel;
   readonly #random: () => number;
   /** Shares found by level in the last finished round: of ten neighbours, and of the nearest alone. */
@@ -51,15 +50,40 @@ export class RecallMeter {
   /** Ten neighbours of a row, its nearest neighbour, and the nearest of all, mostly the row itself. */
   #tasks: [Task, Task, Task] = [newTask(), newTask(), newTask()];
   #isMeasuring = false;
+  #rounds = 0;
   #sampled = 0;
+  #samples = SAMPLES;
+  #groupSize = GROUP;
   #group: Sample[] = [];
-  #nextSlot = 0;
+  /** Where the look at all rows goes on; −1 after it. */
+  #cursor = 0;
   #compared = 0;
 
-  constructor(flat: FlatIndex, search: SearchAtLevel, random: () => number) {
-    this.#flat = flat;
+  constructor(rows: VectorRows, search: SearchAtLevel, random: () => number) {
+    this.#rows = rows;
     this.#search = search;
     this.#random = random;
+  }
+
+  /** What was measured last: the recall of ten neighbours at each level, then of one. */
+  get recalls(): Float64Array {
+    return Float64Array.from([...(this.#curves?.ten ?? []), ...(this.#curves?.one ?? [])]);
+  }
+
+  /** Goes on from what was measured before, if it is of the same levels. */
+  resume(recalls: Float64Array): void {
+    if (recalls.length !== 2 * LEVELS) return;
+    this.#curves = { ten: [...recalls.subarray(0, LEVELS)], one: [...recalls.subarray(LEVELS)] };
+  }
+
+  /** Whether a round has ended, here or where `resume` goes on from. */
+  get isKnown(): boolean {
+    return this.#curves !== undefined;
+  }
+
+  /** Rounds that have ended here. */
+  get rounds(): number {
+    return this.#rounds;
   }
 
   /** Whether a round is under way. */
@@ -67,46 +91,61 @@ export class RecallMeter {
     return this.#isMeasuring;
   }
 
-  /** Starts a round. */
-  begin(): void {
+  /** Starts a round, in which the vectors are found in `rows`. */
+  begin(rows: VectorRows): void {
+    this.#rows = rows;
     this.#tasks = [newTask(), newTask(), newTask()];
     this.#isMeasuring = true;
     this.#sampled = 0;
     this.#group = [];
+    const isRead = rows.cachedCount < rows.slotCount / 2;
+    this.#samples = isRead ? SAMPLES_READ : SAMPLES;
+    this.#groupSize = isRead ? SAMPLES_READ : GROUP;
   }
 
-  /** One slice of a round; `live` are the slots in the index, of which there is at least one. */
-  step(live: Bitset): void {
+  /** Gives up a round, for when slots have got other numbers. */
+  cancel(): void {
+    this.#isMeasuring = false;
+    this.#group = [];
+  }
+
+  /**
+   * One slice of a round. The measured rows are those of `live` for which `isMeasured` is true; there is at
+   * least one.
+   */
+  step(live: Bitset, isMeasured: (slot: number) => boolean): void {
     if (this.#group.length === 0) {
-      this.#group = Array.from({ length: GROUP }, () => this.#pick(live));
-      this.#nextSlot = 0;
+      this.#group = Array.from({ length: this.#groupSize }, () => this.#pick(isMeasured));
+      this.#cursor = 0;
       this.#compared = 0;
     }
-    if (this.#nextSlot < this.#flat.slotCount) {
+    if (this.#cursor !== -1) {
       this.#scan(live);
       return;
     }
     const sample = this.#group[Math.floor(this.#compared / this.#tasks.length)]!;
-    this.#compare(sample, this.#compared % this.#tasks.length, live);
-    if (++this.#compared < GROUP * this.#tasks.length) return;
+    this.#compare(sample, this.#compared % this.#tasks.length, isMeasured);
+    if (++this.#compared < this.#groupSize * this.#tasks.length) return;
     this.#group = [];
-    this.#sampled += GROUP;
-    if (this.#sampled < SAMPLES) return;
+    this.#sampled += this.#groupSize;
+    if (this.#sampled < this.#samples) return;
     const [ten, one, nearest] = this.#tasks.map(curveOf);
     this.#curves = { ten: ten!, one: one!.map((share, level) => Math.min(share, nearest![level]!)) };
+    this.#rounds++;
     this.#isMeasuring = false;
   }
 
   /**
    * The lowest level that gives `recall` for the `k` nearest, between two by the straight line; `undefined`
-   * if none does.
+   * if none does, not even without caution, or none was measured yet.
    */
   levelFor(recall: number, k: number): number | undefined {
     const curve = this.#curveFor(k);
-    if (curve === undefined) return UNMEASURED_LEVEL;
+    if (curve === undefined) return undefined;
     const enough = 1 - (1 - recall) * CAUTION;
     const above = curve.findIndex((share) => share >= enough);
-    if (above === -1) return undefined;
+    // No level gives that much, but the highest may give what was asked for, if without a reserve.
+    if (above === -1) return curve.at(-1)! >= recall ? LEVELS - 1 : undefined;
     if (above === 0) return 0;
     const step = (enough - curve[above - 1]!) / (curve[above]! - curve[above - 1]!);
     return above - 1 + step;
@@ -125,52 +164,56 @@ export class RecallMeter {
     return k < FEW ? this.#curves?.one : this.#curves?.ten;
   }
 
-  /** A live row, each about as likely as the others. */
-  #pick(live: Bitset): Sample {
-    const { slotCount } = this.#flat;
+  /** A measured row, each about as likely as the others. */
+  #pick(isMeasured: (slot: number) => boolean): Sample {
+    const { slotCount } = this.#rows;
     let slot = Math.floor(this.#random() * slotCount);
-    while (!live.has(slot)) slot = (slot + 1) % slotCount;
-    return { slot, query: this.#flat.embeddingOf(slot), slots: [], distances: [] };
+    while (!isMeasured(slot)) slot = (slot + 1) % slotCount;
+    return { slot, query: this.#rows.embeddingOf(slot), slots: [] };
   }
 
-  /** Looks for the neighbours of the whole group in the next slice of slots. */
+  /** Looks for the neighbours of the whole group in the next slice of the rows. */
   #scan(live: Bitset): void {
-    const end = Math.min(this.#flat.slotCount, this.#nextSlot + SLICE_SLOTS);
-    for (const sample of this.#group) {
-      const part = this.#flat.searchRange(sample.query, K + 1, live, this.#nextSlot, end);
-      sample.slots.push(...part.slots);
-      sample.distances.push(...part.distances);
-    }
-    this.#nextSlot = end;
+    const queries = this.#group.map(({ query }) => query);
+    const { found, next } = this.#rows.searchSlice(queries, K + 1, live, this.#cursor);
+    this.#group.forEach((sample, i) => {
+      sample.slots.push(...found[i]!.slots);
+    });
+    this.#cursor = next;
   }
 
   /**
-   * Counts for one task what each level finds of a sample's neighbours. Rows as near as the last neighbour
-   * count as well; rows that have gone meanwhile are not looked for.
+   * Counts for one task what each level finds of a sample's neighbours: whatever is as near as the last of
+   * them, since of rows that are equally near one is as good as another. Rows that have gone meanwhile are
+   * not looked for.
    */
-  #compare(sample: Sample, which: number, live: Bitset): void {
-    const { slot: own, slots, distances } = sample;
-    if (!live.has(own)) return;
-    const order = [...slots.keys()].filter((i) => live.has(slots[i]!));
-    order.sort((a, b) => distances[a]! - distances[b]! || slots[a]! - slots[b]!);
-    const others = order.filter((i) => slots[i] !== own);
+  #compare(sample: Sample, which: number, isMeasured: (slot: number) => boolean): void {
+    if (!isMeasured(sample.slot)) return;
+    // A row that left memory meanwhile may have been found twice, in memory and at the source.
+    const slots = Uint32Array.from(new Set(sample.slots.filter(isMeasured)));
+    const exact = this.#rows.rank(sample.query, K + 1, slots, slots.length);
+    const isOwn = exact.slots.map((slot) => (slot === sample.slot ? 1 : 0));
+    const others = exact.distances.filter((_, i) => isOwn[i] === 0);
     const [ten, one, nearest] = this.#tasks;
-    if (which === 0) this.#probe(sample, ten, others, Math.min(K, others.length), K + 1);
-    else if (which === 1) this.#probe(sample, one, others, Math.min(1, others.length), 2);
-    else this.#probe(sample, nearest, order, 1, 1);
+    if (which === 0) this.#probe(sample, ten, others.subarray(0, K), K + 1, true);
+    else if (which === 1) this.#probe(sample, one, others.subarray(0, 1), 2, true);
+    else this.#probe(sample, nearest, exact.distances.subarray(0, 1), 1, false);
   }
 
-  /** Counts for one task how many of the first `wanted` of `order` a search for `k` finds at each level. */
-  #probe(sample: Sample, task: Task, order: readonly number[], wanted: number, k: number): void {
+  /**
+   * Counts for one task how many neighbours at these distances a search for `k` finds at each level, the
+   * sample's own row left out if `isOthers`.
+   */
+  #probe(sample: Sample, task: Task, distances: Float32Array, k: number, isOthers: boolean): void {
+    const wanted = distances.length;
     if (wanted === 0) return;
-    const { slots, distances, query } = sample;
-    const farthest = distances[order[wanted - 1]!]!;
-    const near = new Set(order.filter((i) => distances[i]! <= farthest).map((i) => slots[i]!));
+    const farthest = distances[wanted - 1]!;
     task.wanted += wanted;
     for (let level = 0; level < LEVELS; level++) {
-      let found = 0;
-      for (const slot of this.#search(query, k, level)) if (near.has(slot)) found++;
-      found = Math.min(found, wanted);
+      const answer = this.#search(sample.query, k, level);
+      const isNear = (distance: number, i: number): boolean =>
+        distance <= farthest && !(isOthers && answer.slots[i] === sample.slot);
+      const found = Math.min(wanted, answer.distances.filter(isNear).length);
       task.found[level]! += found;
       if (found < wanted) continue;
       for (let above = level + 1; above < LEVELS; above++) task.found[above]! += found;

@@ -5,19 +5,10 @@
  * cannot be in it. The limit only falls, so rows are refused against the limit of the moment, and once more
  * at the end against the last.
  */
-import type { Bitset } from '../base/index.ts';
-import { type BoundCoefficients, lowerBoundLimit } from './bounds.ts';
+import { lowerBoundLimit } from './bounds.ts';
 import { NearestHeap } from './nearest-heap.ts';
 
 const START_CAPACITY = 256;
-
-/**
- * What the bounds need to know of the rows: `factors` holds scale and residual of slot i at 2i and 2i + 1.
- */
-export interface RowFactors {
-  readonly factors: Float64Array;
-  readonly norms: Float64Array;
-}
 
 /** Candidates in the order of their lower bounds, then of their slots. */
 export interface Candidates {
@@ -27,51 +18,41 @@ export interface Candidates {
 
 /** Collects candidates for the `k` nearest of the rows that are shown to it. */
 export class Shortlist {
-  readonly #coefficients: BoundCoefficients;
-  readonly #rows: RowFactors;
   readonly #uppers: NearestHeap;
   #slots = new Uint32Array(START_CAPACITY);
   #lowers = new Float64Array(START_CAPACITY);
   #count = 0;
   #limit = Number.POSITIVE_INFINITY;
 
-  constructor(k: number, coefficients: BoundCoefficients, rows: RowFactors) {
-    this.#coefficients = coefficients;
-    this.#rows = rows;
+  constructor(k: number) {
     this.#uppers = new NearestHeap(k);
   }
 
-  /**
-   * Looks at the slots from `first` on, `dots[i]` being that of `first + i`, skipping those not in
-   * `allowed`.
-   */
-  addRun(dots: Int32Array, first: number, count: number, allowed: Bitset): void {
-    const { base, normSquared, step, residual, norm, normSquaredMargin, constant } = this.#coefficients;
-    const { factors, norms } = this.#rows;
-    let limit = this.#limit;
-    for (let i = 0; i < count; i++) {
-      const slot = first + i;
-      const n = norms[slot]!;
-      const centre = base + normSquared * n * n - step * (factors[2 * slot]! * dots[i]!);
-      const margin = residual * factors[2 * slot + 1]! + n * (norm + normSquaredMargin * n) + constant;
-      // Membership is asked last: few rows get this far, and looking at every bit would cost as much as the
-      // bounds.
-      if (centre - margin <= limit && allowed.has(slot)) limit = this.#keep(slot, centre, margin);
-    }
+  /** A row with a lower bound beyond this cannot be among the k nearest. Falls as rows are kept. */
+  get limit(): number {
+    return this.#limit;
   }
 
-  /** Looks at the first `count` of `slots`, `dots[i]` being that of `slots[i]`. */
-  addList(dots: Int32Array, slots: Uint32Array, count: number): void {
-    const { base, normSquared, step, residual, norm, normSquaredMargin, constant } = this.#coefficients;
-    const { factors, norms } = this.#rows;
-    let limit = this.#limit;
-    for (let i = 0; i < count; i++) {
-      const slot = slots[i]!;
-      const n = norms[slot]!;
-      const centre = base + normSquared * n * n - step * (factors[2 * slot]! * dots[i]!);
-      const margin = residual * factors[2 * slot + 1]! + n * (norm + normSquaredMargin * n) + constant;
-      if (centre - margin <= limit) limit = this.#keep(slot, centre, margin);
-    }
+  /**
+   * Notes a row whose distance lies between `centre − margin`, which is not beyond the limit, and `centre +
+   * margin`. Returns the limit, lowered if the row's upper bound is among the k smallest.
+   */
+  keep(slot: number, centre: number, margin: number): number {
+    if (this.#count === this.#slots.length) this.#grow();
+    this.#slots[this.#count] = slot;
+    this.#lowers[this.#count] = centre - margin;
+    this.#count++;
+    const uppers = this.#uppers;
+    if (uppers.push(centre + margin, slot) && uppers.isFull) this.#limit = lowerBoundLimit(uppers.worstKey);
+    return this.#limit;
+  }
+
+  /** Notes a row of which nothing is known but that it has a distance. */
+  keepAlways(slot: number): void {
+    if (this.#count === this.#slots.length) this.#grow();
+    this.#slots[this.#count] = slot;
+    this.#lowers[this.#count] = Number.NEGATIVE_INFINITY;
+    this.#count++;
   }
 
   /** The rows within the final limit. O(m log m) for m of them. */
@@ -82,8 +63,7 @@ export class Shortlist {
     const order = new Uint32Array(kept);
     let next = 0;
     for (let i = 0; i < this.#count; i++) if (lowers[i]! <= this.#limit) order[next++] = i;
-    // Rows were shown in the order of their slots, so the index settles ties of the bound.
-    order.sort((a, b) => lowers[a]! - lowers[b]! || a - b);
+    order.sort((a, b) => lowers[a]! - lowers[b]! || this.#slots[a]! - this.#slots[b]!);
     const slots = new Uint32Array(kept);
     const lowerBounds = new Float64Array(kept);
     for (let i = 0; i < kept; i++) {
@@ -91,17 +71,6 @@ export class Shortlist {
       lowerBounds[i] = lowers[order[i]!]!;
     }
     return { slots, lowerBounds };
-  }
-
-  /** Notes a row and returns the limit, lowered if the row's upper bound is among the k smallest. */
-  #keep(slot: number, centre: number, margin: number): number {
-    if (this.#count === this.#slots.length) this.#grow();
-    this.#slots[this.#count] = slot;
-    this.#lowers[this.#count] = centre - margin;
-    this.#count++;
-    const uppers = this.#uppers;
-    if (uppers.push(centre + margin, slot) && uppers.isFull) this.#limit = lowerBoundLimit(uppers.worstKey);
-    return this.#limit;
   }
 
   #grow(): void {

@@ -32,4 +32,9 @@ export class SlotList {
     this.#slots[position] = moved;
     return moved;
   }
+
+  /** Gives each slot the number that `slotOf` has for it. */
+  renumber(slotOf: Int32Array): void {
+    for (let i = 0; i < this.#count; i++) this.#slots[i] = slotOf[this.#slots[i]!]!;
+  }
 }

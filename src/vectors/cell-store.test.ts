@@ -1,0 +1,166 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { FAMILIES } from '../../test/support/hard-vectors.ts';
+import { SMALL_TUNING } from '../../test/support/kept-cells.ts';
+import { seededNumbers } from '../base/index.ts';
+import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
+import { decodeCell, encodeCell } from './cell-codec.ts';
+import { type CellPlace, CellStore, type CellsDirectory } from './cell-store.ts';
+import { ClusteredIndex } from './clustered-index.ts';
+
+const DIMENSION = 8;
+const WIDTH = 32;
+const COUNT = 120;
+
+interface Scene {
+  readonly database: SqlDatabase;
+  readonly store: CellStore;
+  readonly directory: CellsDirectory;
+  readonly serial: number;
+}
+
+/** A database with the cells of a small index, of which each 40th row is outside. */
+function scene(): Scene {
+  const database = openSqlDatabase({ path: ':memory:', readOnly: false, busyTimeoutMs: 1_000 });
+  onTestFinished(() => database.close());
+  const store = new CellStore(database);
+  const draw = FAMILIES.gaussian(DIMENSION, seededNumbers(1));
+  const options = { space: 'l2', dimension: DIMENSION, random: seededNumbers(2) } as const;
+  const index = new ClusteredIndex(options, SMALL_TUNING);
+  for (let slot = 0; slot < COUNT; slot++) index.set(slot, draw());
+  while (index.maintain(0, () => 0));
+  for (let slot = 0; slot < COUNT; slot += 40) index.set(slot, draw());
+  const { changed, outside } = index.beginSaving();
+  const places = new Map<number, CellPlace>();
+  let serial = store.takeOver();
+  for (const cell of changed) {
+    const bytes = index.encodeCell(
+      cell,
+      (slot) => slot + 1,
+      (slot) => slot * 3,
+    );
+    if (bytes !== undefined) places.set(cell, store.add(bytes));
+  }
+  const outsideRows = Float64Array.from(outside, (slot) => slot + 1);
+  const outsideChecksums = Uint32Array.from(outside, (slot) => slot * 3);
+  const directory = { ...index.header!, position: 77, places, outsideRows, outsideChecksums };
+  serial = store.commit(serial, directory);
+  return { database, store, directory, serial };
+}
+
+function bytesOf(database: SqlDatabase, table: string, id: number): Uint8Array {
+  return new Uint8Array(database.prepare(`SELECT data FROM ${table} WHERE id = ?`).get(id)![0] as Uint8Array);
+}
+
+function putBytes(database: SqlDatabase, table: string, id: number, bytes: Uint8Array): void {
+  database.prepare(`UPDATE ${table} SET data = ? WHERE id = ?`).run(bytes, id);
+}
+
+describe('kept cells', () => {
+  test('come back as they were given, all rows once', () => {
+    const { store, directory, serial } = scene();
+    const kept = store.load(WIDTH)!;
+    expect(kept.serial).toBe(serial);
+    expect(kept.directory).toEqual(directory);
+    expect(directory.recalls.length).toBeGreaterThan(0);
+    const rows = kept.cells.flatMap(({ content }) => [...content.rows]);
+    expect(rows.length).toBeGreaterThan(0);
+    expect([...rows, ...directory.outsideRows].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: COUNT }, (_, i) => i + 1),
+    );
+    for (const { content } of kept.cells) {
+      expect([...content.checksums]).toEqual(Array.from(content.rows, (row) => (row - 1) * 3));
+    }
+    expect(store.status(WIDTH)).toEqual({ serial, position: 77, outsideCount: 3 });
+  });
+
+  test('are none before anything was kept, and after someone has started from nothing', () => {
+    const database = openSqlDatabase({ path: ':memory:', readOnly: false, busyTimeoutMs: 1_000 });
+    onTestFinished(() => database.close());
+    const empty = new CellStore(database);
+    expect(empty.load(WIDTH)).toBeUndefined();
+    expect(empty.status(WIDTH)).toEqual({ serial: 0, position: 0, outsideCount: 0 });
+    expect(empty.ids()).toEqual([]);
+    const { store, serial } = scene();
+    expect(store.takeOver()).toBe(serial + 1);
+    expect(store.load(WIDTH)).toBeUndefined();
+    expect(store.status(WIDTH)).toEqual({ serial: serial + 1, position: 0, outsideCount: 0 });
+  });
+
+  test('are refused by an index of another width', () => {
+    const { store } = scene();
+    expect(store.load(64)).toBeUndefined();
+    expect(store.status(64).position).toBe(0);
+  });
+
+  test('are refused when any byte of the header is another one, or its end is missing', () => {
+    const { database, store } = scene();
+    const intact = bytesOf(database, 'cells_header', 1);
+    for (let i = 0; i < intact.length; i++) {
+      const bytes = intact.slice();
+      bytes[i]! ^= 1 << (i % 8);
+      putBytes(database, 'cells_header', 1, bytes);
+      expect(store.load(WIDTH), `byte ${i}`).toBeUndefined();
+      putBytes(database, 'cells_header', 1, intact.slice(0, i));
+      expect(store.load(WIDTH), `cut off at ${i}`).toBeUndefined();
+    }
+    putBytes(database, 'cells_header', 1, intact);
+    expect(store.load(WIDTH)).toBeDefined();
+  });
+
+  test('are refused when any byte of a cell is another one, or its end is missing', () => {
+    const { database, store, directory } = scene();
+    const [{ id }] = [...directory.places.values()] as [CellPlace];
+    const intact = bytesOf(database, 'cells', id);
+    for (let i = 0; i < intact.length; i++) {
+      const bytes = intact.slice();
+      bytes[i]! ^= 1 << (i % 8);
+      putBytes(database, 'cells', id, bytes);
+      expect(store.load(WIDTH), `byte ${i}`).toBeUndefined();
+    }
+    for (let end = 0; end < intact.length; end += 97) {
+      putBytes(database, 'cells', id, intact.slice(0, end));
+      expect(store.load(WIDTH), `cut off at ${end}`).toBeUndefined();
+    }
+    putBytes(database, 'cells', id, intact);
+    expect(store.load(WIDTH)).toBeDefined();
+  });
+
+  test('are refused when a cell is missing, or is a sound one of another day', () => {
+    const { database, store, directory } = scene();
+    const [first, second] = [...directory.places.values()] as [CellPlace, CellPlace];
+    const intact = bytesOf(database, 'cells', first.id);
+    putBytes(database, 'cells', first.id, bytesOf(database, 'cells', second.id));
+    expect(store.load(WIDTH)).toBeUndefined();
+    putBytes(database, 'cells', first.id, intact);
+    expect(store.load(WIDTH)).toBeDefined();
+    database.exec(`DELETE FROM cells WHERE id = ${first.id}`);
+    expect(store.load(WIDTH)).toBeUndefined();
+  });
+});
+
+test('a cell comes back from its bytes wherever they lie in memory', () => {
+  const { database, directory } = scene();
+  const [{ id }] = [...directory.places.values()] as [CellPlace];
+  const bytes = bytesOf(database, 'cells', id);
+  for (let offset = 0; offset < 8; offset++) {
+    const moved = new Uint8Array(bytes.length + 8).subarray(offset, offset + bytes.length);
+    moved.set(bytes);
+    expect(encodeCell(decodeCell(moved, WIDTH)!)).toEqual(bytes);
+  }
+});
+
+test('superseded cells are removed a few at a time', () => {
+  const { store } = scene();
+  const bytes = new Uint8Array(24);
+  const garbage = Array.from({ length: 40 }, () => store.add(bytes).id);
+  const named = store.ids().filter((id) => !garbage.includes(id));
+  let left = garbage;
+  for (let calls = 0; left.length > 0; calls++) {
+    const next = store.sweep(left);
+    expect(next.length).toBeLessThan(left.length);
+    expect(store.ids()).toEqual([...named, ...next]);
+    expect(calls).toBeLessThan(garbage.length);
+    left = next;
+  }
+  expect(store.load(WIDTH)).toBeDefined();
+});

@@ -1,0 +1,275 @@
+/**
+ * The cells of a collection in its own file, so that opening it need not make them anew.
+ *
+ *   cells         id → a cell as bytes (cell-codec.ts)
+ *   cells_header  one row: a serial number, and as bytes which cells there are and what they stand for
+ *
+ * A cell that changes gets a new id, and the old one goes when the header no longer names it. The header is
+ * replaced in one transaction, so that whatever moment a reader sees, the header names a complete set of
+ * cells as of one position of the change sequence. Everything carries a checksum; cells carry it in the
+ * header as well, so that a cell of another day is noticed. Where anything does not agree there are no kept
+ * cells, and they are made anew.
+ *
+ * Several processes may keep cells of one collection. The serial number grows with every header, and whoever
+ * finds another than the one it stands on has no say any more, unless it starts from nothing (`takeOver`).
+ *
+ * The header, little-endian:
+ *
+ *   offset   size      field
+ *   0        4         version, now 1
+ *   4        4         CRC-32 of all bytes from offset 8 on
+ *   8        4         width: the dimension rounded up to a multiple of 32
+ *   12       4         seed of the rotation
+ *   16       8         f64, position in the change sequence
+ *   24       4         number of cells, c
+ *   28       4         number of rows outside cells, r
+ *   32       4         number of measured recalls, m
+ *   36       4         zero
+ *   40       8·m       f64, the measured recalls
+ *   …        4·width   f32, the mean, rotated
+ *   …        8·c       f64, ids of the cells
+ *   …        8·r       f64, row numbers of the rows outside cells
+ *   …        4·c       u32, numbers of the cells
+ *   …        4·c       u32, checksums of the cells
+ *   …        4·r       u32, checksums of the vectors of the rows outside cells
+ */
+import { DatabaseError } from '../base/index.ts';
+import { checksum } from '../io/index.ts';
+import type { SqlDatabase } from '../sqlite/index.ts';
+import { decodeCell } from './cell-codec.ts';
+import type { CellsHeader, NumberedCell } from './clustered-types.ts';
+
+const VERSION = 1;
+const HEADER_BYTES = 40;
+/** Superseded cells that one call of `sweep` removes: their pages are overwritten with zeros. */
+const SWEPT = 16;
+
+/** Where a cell lies in the file. */
+export interface CellPlace {
+  readonly id: number;
+  readonly checksum: number;
+}
+
+/** What the header says, beside the mean and the rotation. */
+export interface CellsDirectory extends CellsHeader {
+  /** Position of the change sequence that the cells stand for. */
+  readonly position: number;
+  /** Cell → its place. */
+  readonly places: ReadonlyMap<number, CellPlace>;
+  /** Rows that are in no cell, and the checksums of their vectors. */
+  readonly outsideRows: Float64Array;
+  readonly outsideChecksums: Uint32Array;
+}
+
+/** What is kept, in short. */
+export interface KeptStatus {
+  readonly serial: number;
+  readonly position: number;
+  readonly outsideCount: number;
+}
+
+/** All that is kept of a collection. */
+export interface KeptCells {
+  readonly serial: number;
+  readonly directory: CellsDirectory;
+  readonly cells: readonly NumberedCell[];
+}
+
+/** See the top of this file. Every call happens inside a transaction of the caller. */
+export class CellStore {
+  readonly #database: SqlDatabase;
+
+  constructor(database: SqlDatabase) {
+    this.#database = database;
+  }
+
+  /**
+   * Serial number and position of the header, and how many rows are outside the cells; position 0 where it
+   * names no cells or cannot be read.
+   */
+  status(width: number): KeptStatus {
+    const row = this.#headerRow();
+    const directory = row && decodeHeader(row.data, width);
+    return {
+      serial: row?.serial ?? 0,
+      position: directory?.position ?? 0,
+      outsideCount: directory?.outsideRows.length ?? 0,
+    };
+  }
+
+  /** The serial number alone, 0 where there is no header. */
+  serial(): number {
+    return this.#headerRow()?.serial ?? 0;
+  }
+
+  /**
+   * The kept cells; `undefined` where there are none, or anything is damaged or of another width or version.
+   */
+  load(width: number): KeptCells | undefined {
+    return unlessDamaged(() => this.#load(width));
+  }
+
+  #load(width: number): KeptCells | undefined {
+    const row = this.#headerRow();
+    const directory = row && decodeHeader(row.data, width);
+    if (row === undefined || directory === undefined) return undefined;
+    const statement = this.#database.prepare('SELECT data FROM cells WHERE id = ?');
+    const cells: NumberedCell[] = [];
+    for (const [cell, place] of directory.places) {
+      const bytes = statement.get(place.id)?.[0];
+      if (!(bytes instanceof Uint8Array)) return undefined;
+      const content = decodeCell(bytes, width);
+      if (content === undefined || storedChecksum(bytes) !== place.checksum) return undefined;
+      cells.push({ cell, content });
+    }
+    return { serial: row.serial, directory, cells };
+  }
+
+  /**
+   * Starts from nothing: no cells are kept, and whoever stood on another serial number has no say any more.
+   */
+  takeOver(): number {
+    this.#database.exec(`
+      CREATE TABLE IF NOT EXISTS cells (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+      CREATE TABLE IF NOT EXISTS cells_header (
+        id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL, data BLOB NOT NULL
+      );
+    `);
+    const serial = (this.#headerRow()?.serial ?? 0) + 1;
+    this.#putHeader(serial, new Uint8Array(0));
+    return serial;
+  }
+
+  /** Adds a cell that no header names yet. */
+  add(bytes: Uint8Array): CellPlace {
+    this.#database.prepare('INSERT INTO cells (data) VALUES (?)').run(bytes);
+    const [id] = this.#database.prepare('SELECT last_insert_rowid()').get()!;
+    return { id: id as number, checksum: storedChecksum(bytes) };
+  }
+
+  /** Replaces the header; returns its serial number. */
+  commit(serial: number, directory: CellsDirectory): number {
+    this.#putHeader(serial + 1, encodeHeader(directory));
+    return serial + 1;
+  }
+
+  /** Removes some cells with these ids; returns those that are left. */
+  sweep(ids: readonly number[]): number[] {
+    const statement = this.#database.prepare('DELETE FROM cells WHERE id = ?');
+    for (const id of ids.slice(0, SWEPT)) statement.run(id);
+    return ids.slice(SWEPT);
+  }
+
+  /** Ids of all cells in the file, whether a header names them or not. */
+  ids(): number[] {
+    if (this.#headerRow() === undefined) return [];
+    return this.#database
+      .prepare('SELECT id FROM cells')
+      .all()
+      .map(([id]) => id as number);
+  }
+
+  #putHeader(serial: number, data: Uint8Array): void {
+    const statement = 'INSERT OR REPLACE INTO cells_header (id, serial, data) VALUES (1, ?, ?)';
+    this.#database.prepare(statement).run(serial, data);
+  }
+
+  #headerRow(): { serial: number; data: Uint8Array } | undefined {
+    return unlessDamaged(() => this.#readHeaderRow());
+  }
+
+  #readHeaderRow(): { serial: number; data: Uint8Array } | undefined {
+    const tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('cells', 'cells_header')";
+    if (this.#database.prepare(tables).get()![0] !== 2) return undefined;
+    const [serial, data] = this.#database.prepare('SELECT serial, data FROM cells_header').get() ?? [];
+    if (typeof serial !== 'number' || !(data instanceof Uint8Array)) return undefined;
+    return { serial, data };
+  }
+}
+
+/** What `read` gives; `undefined` where pages of the file that it needs are damaged. */
+function unlessDamaged<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === 'TESSERA_CORRUPT') return undefined;
+    throw error;
+  }
+}
+
+function storedChecksum(cell: Uint8Array): number {
+  return new DataView(cell.buffer, cell.byteOffset, cell.byteLength).getUint32(4, true);
+}
+
+function encodeHeader(directory: CellsDirectory): Uint8Array {
+  const { places, mean, recalls, outsideRows, outsideChecksums } = directory;
+  const width = mean.length;
+  const counts = { cells: places.size, outside: outsideRows.length, recalls: recalls.length };
+  const bytes = new Uint8Array(headerSize(width, counts));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, VERSION, true);
+  view.setUint32(8, width, true);
+  view.setUint32(12, directory.rotationSeed, true);
+  view.setFloat64(16, directory.position, true);
+  view.setUint32(24, places.size, true);
+  view.setUint32(28, outsideRows.length, true);
+  view.setUint32(32, recalls.length, true);
+  const entries = [...places];
+  const parts = [
+    recalls,
+    mean,
+    Float64Array.from(entries, ([, place]) => place.id),
+    outsideRows,
+    Uint32Array.from(entries, ([cell]) => cell),
+    Uint32Array.from(entries, ([, place]) => place.checksum),
+    outsideChecksums,
+  ];
+  let at = HEADER_BYTES;
+  for (const part of parts) {
+    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
+    at += part.byteLength;
+  }
+  view.setUint32(4, checksum(bytes.subarray(8)), true);
+  return bytes;
+}
+
+function decodeHeader(bytes: Uint8Array, width: number): CellsDirectory | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(0, true) !== VERSION || view.getUint32(8, true) !== width) return undefined;
+  const cellCount = view.getUint32(24, true);
+  const outsideCount = view.getUint32(28, true);
+  const recallCount = view.getUint32(32, true);
+  const counts = { cells: cellCount, outside: outsideCount, recalls: recallCount };
+  if (bytes.length !== headerSize(width, counts)) return undefined;
+  if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
+  let at = HEADER_BYTES;
+  const take = (size: number): ArrayBuffer => {
+    at += size;
+    // Not `slice`, with which a Buffer gives a view of the same memory.
+    return new Uint8Array(bytes.subarray(at - size, at)).buffer;
+  };
+  const recalls = new Float64Array(take(8 * recallCount));
+  const mean = new Float32Array(take(4 * width));
+  const ids = new Float64Array(take(8 * cellCount));
+  const outsideRows = new Float64Array(take(8 * outsideCount));
+  const cells = new Uint32Array(take(4 * cellCount));
+  const checksums = new Uint32Array(take(4 * cellCount));
+  const places = new Map<number, CellPlace>();
+  cells.forEach((cell, i) => {
+    places.set(cell, { id: ids[i]!, checksum: checksums[i]! });
+  });
+  return {
+    rotationSeed: view.getUint32(12, true),
+    mean,
+    recalls,
+    position: view.getFloat64(16, true),
+    places,
+    outsideRows,
+    outsideChecksums: new Uint32Array(take(4 * outsideCount)),
+  };
+}
+
+function headerSize(width: number, counts: { cells: number; outside: number; recalls: number }): number {
+  return HEADER_BYTES + 8 * counts.recalls + 4 * width + 16 * counts.cells + 12 * counts.outside;
+}

@@ -1,0 +1,77 @@
+/** What a clustered index is made of, takes and gives. */
+import type { Space } from '../api/index.ts';
+import type { StoredCell } from './cell-codec.ts';
+import type { CellTuning } from './cell-upkeep.ts';
+import type { NearestSlots, VectorSource } from './vector-rows.ts';
+
+/** Constants that change how fast a search is and how its recall is reached, never what is reachable. */
+export interface ClusteredTuning extends CellTuning {
+  /** Up to this number of allowed rows their distances are computed exactly. */
+  readonly exactCountMax: number;
+}
+
+/** How an index is made. */
+export interface ClusteredIndexOptions {
+  readonly space: Space;
+  /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
+  readonly dimension: number;
+  /** Numbers in [0, 1), seeded where a run is to be repeatable. */
+  readonly random: () => number;
+  /** Where vectors are read that are not in memory; without one, all are. */
+  readonly source?: VectorSource | undefined;
+  /** Whether so many bytes more may be taken; by default always. */
+  readonly grant?: ((bytes: number) => boolean) | undefined;
+  /** The recall that a search asks for when it does not say, by default 0.99. */
+  readonly recall?: number | undefined;
+}
+
+/** The answer of a search: exact distances, ascending, equal ones by slot; and what the search took. */
+export interface ClusteredNearest extends NearestSlots {
+  /** Cells whose codes were looked at. */
+  readonly cellsVisited: number;
+  /** Rows ranked after the estimates: those of cells that remained, and all outside cells. */
+  readonly candidateCount: number;
+  /** Whether the answer is known to be that of exact search. */
+  readonly isExact: boolean;
+  /** Level of effort; `null` for exact search. */
+  readonly effort: number | null;
+}
+
+/**
+ * What all cells of an index share: the seed of the rotation, the rotated mean that rows are moved by, and
+ * the recall that was last measured at each level of effort, empty before the first time.
+ */
+export interface CellsHeader {
+  readonly rotationSeed: number;
+  readonly mean: Float32Array;
+  readonly recalls: Float64Array;
+}
+
+/** A cell that was kept, under its number. */
+export interface NumberedCell {
+  readonly cell: number;
+  readonly content: StoredCell;
+}
+
+/** The slot of a row whose vector has a checksum; −1 if the row has none, or another vector. */
+export type SlotOf = (row: number, checksum: number) => number;
+
+/** The state of an index, for people and for tests. */
+export interface ClusteredStatistics {
+  readonly liveCount: number;
+  readonly cellCount: number;
+  /** Rows that no cell has yet. */
+  readonly tailCount: number;
+  /** Rows that stay outside cells, because float32 sums of their squares overflow or vanish. */
+  readonly apartCount: number;
+  /** Recall of ten neighbours on sampled rows at `effort`; `undefined` before it was measured. */
+  readonly measuredRecall: number | undefined;
+  /** The level that the recall asks for; `undefined` where only exact search reaches it. */
+  readonly effort: number | undefined;
+  /** Rows looked up by their own embeddings, how many were not found, and how many were put right. */
+  readonly probedCount: number;
+  readonly missedCount: number;
+  /** Vectors in memory. */
+  readonly cachedCount: number;
+  readonly bytes: number;
+}

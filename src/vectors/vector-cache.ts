@@ -1,0 +1,551 @@
+/**
+ * The vectors of a large collection: as many in memory as there is room for, the others read from a source.
+ *
+ * A vector in memory has a *place*, a row of floats in one WebAssembly memory, given out to slots as their
+ * vectors are needed. When no more room is granted, the clock algorithm (Corbató, 1968) takes a place back
+ * from a slot that was not used since the hand last passed.
+ *
+ * Ranking has two stages, as in the flat index, but without codes: floats are summed in float32 first, whose
+ * errors are bounded (kernel/assembly/rows.ts), and in float64 only where those bounds leave open whether a
+ * row is among the k nearest. Vectors that are not in memory get the exact distance at once, since reading
+ * them costs far more. So the answer is that of computing every distance in float64, whatever is in memory.
+ *
+ * Codes would make exact search over all rows five times as fast for a quarter more memory; here that is
+ * the rare case, since the cells choose the candidates (docs/adr/0012).
+ *
+ *   offset                       field
+ *   0                            query             f32 × width
+ *   4·width                      scores            f32 × BATCH
+ *   4·width + 4·BATCH            places            u32 × BATCH
+ *   4·width + 8·BATCH            row just read     f32 × width
+ *   8·width + 8·BATCH            several queries   f32 × width × TOGETHER
+ *   …                            rows              f32 × width for place 0, then place 1, …
+ *
+ * `width` is the dimension rounded up to a multiple of 8, and what lies beyond the dimension stays zero.
+ */
+import type { Space } from '../api/index.ts';
+import { assert, type Bitset, DatabaseError } from '../base/index.ts';
+import { Kernel } from '../kernel/index.ts';
+import { distanceFromSum } from './distance.ts';
+import { NearestHeap } from './nearest-heap.ts';
+import { Shortlist } from './shortlist.ts';
+import type { NearestSlice, NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';
+
+/** Rows for one call of a kernel. */
+const BATCH = 1024;
+/** Queries that `searchSlice` takes at most. */
+const TOGETHER = 64;
+/**
+ * Distances that one slice of `searchSlice` computes, 1.5 ms at 512 dimensions, and vectors that it reads.
+ */
+const SLICE_DISTANCES = 32_768;
+const SLICE_READS = 128;
+/** Room for rows is asked for in steps of this many bytes, the first of which every collection is granted. */
+const STEP_BYTES = 1_048_576;
+const STEP_SHARE = 1 / 16;
+/** Memory is reserved for this share more than is granted (see `Kernel.reserve`). */
+const RESERVED_SHARE = 1 / 2;
+/** Cursors from here on stand for slots whose vectors are read. */
+const READING = 2 ** 33;
+/** Up to this share of the places, the rows allowed are listed. */
+const LISTED_SHARE = 1 / 16;
+const NO_PLACE = -1;
+const NO_SLOT = 0xffffffff;
+const FLOAT32_EPSILON = 2 ** -24;
+const FLOAT32_LEAST = 2 ** -149;
+/** Margin for the few roundings in float64 that turn a sum into a distance. */
+const ROUNDING = 1e-9;
+
+/** How a cache is made. */
+export interface VectorCacheOptions {
+  readonly space: Space;
+  /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
+  readonly dimension: number;
+  /** Where vectors are read again that had to go; without one, all stay. */
+  readonly source?: VectorSource | undefined;
+  /** Whether so many bytes more may be taken; by default always. */
+  readonly grant?: ((bytes: number) => boolean) | undefined;
+}
+
+/** See the top of this file. */
+export class VectorCache implements VectorRows {
+  readonly #space: Space;
+  readonly #dimension: number;
+  readonly #width: number;
+  readonly #source: VectorSource | undefined;
+  readonly #grant: (bytes: number) => boolean;
+  #kernel: Kernel;
+  #query!: Float32Array;
+  #scores!: Float32Array;
+  #places!: Uint32Array;
+  #row!: Float32Array;
+  #floats!: Float32Array;
+  readonly #rowsAt: number;
+  /** Slot → place. */
+  #placeOf = new Int32Array(0);
+  /** Place → slot, norm, and whether it was used since the hand passed. */
+  #slotAt = new Uint32Array(0);
+  #norms = new Float64Array(0);
+  #used = new Uint8Array(0);
+  #placeCount = 0;
+  readonly #freePlaces: number[] = [];
+  #hand = 0;
+  #slotCount = 0;
+  #listed = new Uint32Array(BATCH);
+
+  constructor(options: VectorCacheOptions) {
+    this.#space = options.space;
+    this.#dimension = options.dimension;
+    this.#width = Math.ceil(options.dimension / 8) * 8;
+    this.#source = options.source;
+    this.#grant = options.grant ?? (() => true);
+    this.#rowsAt = (8 + 4 * TOGETHER) * this.#width + 8 * BATCH;
+    this.#kernel = new Kernel(this.#rowsAt);
+    this.#bind();
+  }
+
+  get slotCount(): number {
+    return this.#slotCount;
+  }
+
+  get cachedCount(): number {
+    return this.#placeCount - this.#freePlaces.length;
+  }
+
+  get bytes(): number {
+    const maps = this.#placeOf.byteLength + this.#slotAt.byteLength;
+    const rows = this.#rowsAt + 4 * this.#width * this.#placeCount;
+    return rows + maps + this.#norms.byteLength + this.#used.byteLength;
+  }
+
+  /** Whether every place that there is room for is taken and no more would be granted. */
+  get isFull(): boolean {
+    return this.#freePlaces.length === 0 && this.#placeCount === this.#slotAt.length && !this.#mayGrow();
+  }
+
+  isCached(slot: number): boolean {
+    return slot < this.#placeOf.length && this.#placeOf[slot] !== NO_PLACE;
+  }
+
+  set(slot: number, embedding: Float32Array): void {
+    this.announce(slot);
+    this.#admit(slot, embedding, this.#loadRow(embedding));
+  }
+
+  announce(slot: number): void {
+    this.remove(slot);
+    this.#slotCount = Math.max(this.#slotCount, slot + 1);
+    if (this.#placeOf.length >= this.#slotCount) return;
+    const grown = new Int32Array(Math.max(64, Math.ceil(this.#slotCount * 1.125))).fill(NO_PLACE);
+    grown.set(this.#placeOf);
+    this.#placeOf = grown;
+  }
+
+  remove(slot: number): void {
+    if (!this.isCached(slot)) return;
+    const place = this.#placeOf[slot]!;
+    this.#placeOf[slot] = NO_PLACE;
+    this.#slotAt[place] = NO_SLOT;
+    this.#freePlaces.push(place);
+  }
+
+  embeddingOf(slot: number, into: Float32Array = new Float32Array(this.#dimension)): Float32Array {
+    const place = this.#placeFor(slot);
+    const start = (this.#rowsAt + 4 * place * this.#width) / 4;
+    into.set(this.#floats.subarray(start, start + this.#dimension));
+    return into;
+  }
+
+  normOf(slot: number): number {
+    // The place first: reading a vector may replace the array of lengths by a longer one.
+    const place = this.#placeFor(slot);
+    return this.#norms[place]!;
+  }
+
+  load(slots: readonly number[]): void {
+    const missing = Uint32Array.from(slots.filter((slot) => !this.isCached(slot))).sort();
+    if (missing.length === 0) return;
+    this.#read(missing, missing.length, (slot, embedding) => {
+      this.#admit(slot, embedding, this.#loadRow(embedding));
+    });
+  }
+
+  /**
+   * Reads vectors of `live` that are not in memory, up to `count` from slot `first` on, while there is room.
+   * Returns the slot to go on from, or −1 when there is nothing left to do.
+   */
+  warm(live: Bitset, first: number, count: number): number {
+    const missing = new Uint32Array(count);
+    let found = 0;
+    let slot = first;
+    for (; slot < this.#slotCount && found < count; slot++) {
+      if (live.has(slot) && !this.isCached(slot)) missing[found++] = slot;
+    }
+    if (found === 0) return -1;
+    this.#read(missing, found, (index, embedding) => {
+      if (!this.isFull) this.#admit(index, embedding, this.#loadRow(embedding));
+    });
+    return this.isFull ? -1 : slot;
+  }
+
+  /** Makes room for so many vectors at once, as far as it is granted. */
+  reserve(count: number): void {
+    const places = count - this.#slotAt.length;
+    if (places > 0 && this.#grant(places * this.#placeBytes)) this.#growBy(places);
+  }
+
+  /** Gives each slot with a vector the number that `slotOf` has for it; the others are forgotten. */
+  renumber(slotOf: Int32Array, slotCount: number): void {
+    const placeOf = new Int32Array(slotCount).fill(NO_PLACE);
+    for (let place = 0; place < this.#placeCount; place++) {
+      const slot = this.#slotAt[place]!;
+      if (slot === NO_SLOT) continue;
+      const next = slotOf[slot]!;
+      if (next === -1) {
+        this.#slotAt[place] = NO_SLOT;
+        this.#freePlaces.push(place);
+      } else {
+        this.#slotAt[place] = next;
+        placeOf[next] = place;
+      }
+    }
+    this.#placeOf = placeOf;
+    this.#slotCount = slotCount;
+  }
+
+  search(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): NearestSlots {
+    const wanted = Math.min(k, allowedCount);
+    if (wanted === 0) return nothing();
+    // Looking for few among all places would cost more than ranking them.
+    if (allowedCount <= this.#placeCount * LISTED_SHARE) {
+      return this.rank(query, k, allowed.toArray(), allowedCount);
+    }
+    const queryNorm = this.#loadQuery(query);
+    const nearest = new NearestHeap(wanted);
+    const shortlist = new Shortlist(wanted);
+    let count = 0;
+    let scanned = 0;
+    for (let place = 0; place < this.#placeCount; place++) {
+      const slot = this.#slotAt[place]!;
+      if (slot === NO_SLOT || !allowed.has(slot)) continue;
+      this.#places[count++] = place;
+      if (count < BATCH) continue;
+      scanned += this.#score(count, queryNorm, shortlist);
+      count = 0;
+    }
+    scanned += this.#score(count, queryNorm, shortlist);
+    let reranked = this.#rankShortlist(shortlist, queryNorm, nearest);
+    const read = scanned === allowedCount ? 0 : this.#searchMissing(queryNorm, allowed, nearest);
+    reranked += read;
+    assert(nearest.isFull, `${allowedCount} slots were said to be allowed, fewer were found.`);
+    return { ...drain(nearest), scanned, reranked, read };
+  }
+
+  rank(query: Float32Array, k: number, candidates: Uint32Array, count: number): NearestSlots {
+    if (k === 0 || count === 0) return nothing();
+    const queryNorm = this.#loadQuery(query);
+    const nearest = new NearestHeap(Math.min(k, count));
+    const shortlist = new Shortlist(nearest.capacity);
+    if (this.#listed.length < count) this.#listed = new Uint32Array(Math.ceil(count * 1.25));
+    let missing = 0;
+    let cached = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = candidates[i]!;
+      const place = this.#placeOf[slot]!;
+      if (place === NO_PLACE) {
+        this.#listed[missing++] = slot;
+        continue;
+      }
+      this.#used[place] = 1;
+      this.#places[cached++] = place;
+      if (cached < BATCH) continue;
+      this.#score(cached, queryNorm, shortlist);
+      cached = 0;
+    }
+    this.#score(cached, queryNorm, shortlist);
+    const reranked = this.#rankShortlist(shortlist, queryNorm, nearest) + missing;
+    if (missing > 0) {
+      this.#listed.subarray(0, missing).sort();
+      this.#read(this.#listed, missing, (slot, embedding) => {
+        const norm = this.#loadRow(embedding);
+        nearest.push(this.#distanceOfRow(this.#row.byteOffset, norm, queryNorm), slot);
+        this.#admit(slot, embedding, norm);
+      });
+    }
+    return { ...drain(nearest), scanned: count - missing, reranked, read: missing };
+  }
+
+  searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice {
+    assert(queries.length <= TOGETHER, 'More queries than have room were compared together.');
+    const heaps = queries.map(() => new NearestHeap(k));
+    const next =
+      cursor < READING
+        ? this.#slicePlaces(queries, allowed, cursor, heaps)
+        : this.#sliceReads(queries, allowed, cursor - READING, heaps);
+    const found = heaps.map((heap) => ({ ...drain(heap), scanned: 0, reranked: 0, read: 0 }));
+    return { found, next };
+  }
+
+  #slicePlaces(
+    queries: readonly Float32Array[],
+    allowed: Bitset,
+    first: number,
+    heaps: readonly NearestHeap[],
+  ): number {
+    const end = Math.min(this.#placeCount, first + Math.ceil(SLICE_DISTANCES / queries.length));
+    for (let start = first; start < end; start += BATCH) {
+      let count = 0;
+      for (let place = start; place < Math.min(end, start + BATCH); place++) {
+        const slot = this.#slotAt[place]!;
+        if (slot !== NO_SLOT && allowed.has(slot)) this.#places[count++] = place;
+      }
+      queries.forEach((query, i) => {
+        const queryNorm = this.#loadQuery(query);
+        const shortlist = new Shortlist(heaps[i]!.capacity);
+        this.#score(count, queryNorm, shortlist);
+        this.#rankShortlist(shortlist, queryNorm, heaps[i]!);
+      });
+    }
+    return end < this.#placeCount ? end : READING;
+  }
+
+  #sliceReads(
+    queries: readonly Float32Array[],
+    allowed: Bitset,
+    first: number,
+    heaps: readonly NearestHeap[],
+  ): number {
+    let count = 0;
+    let slot = first;
+    for (; slot < this.#slotCount && count < SLICE_READS; slot++) {
+      if (allowed.has(slot) && !this.isCached(slot)) this.#listed[count++] = slot;
+    }
+    if (count === 0) return -1;
+    const queriesAt = 8 * this.#width + 8 * BATCH;
+    const norms = queries.map((query, i) => {
+      this.#floats.set(query, queriesAt / 4 + i * this.#width);
+      return this.#loadQuery(query);
+    });
+    this.#read(this.#listed, count, (read, embedding) => {
+      const norm = this.#loadRow(embedding);
+      // The roles are exchanged, so that the row stays where it is.
+      this.#query.set(embedding);
+      heaps.forEach((heap, i) => {
+        const at = queriesAt + 4 * i * this.#width;
+        heap.push(this.#distanceOfRow(at, norms[i]!, norm), read);
+      });
+    });
+    return READING + slot;
+  }
+
+  /**
+   * Exact distances of the allowed vectors that are not in memory. They are kept only where nothing has to
+   * go.
+   */
+  #searchMissing(queryNorm: number, allowed: Bitset, nearest: NearestHeap): number {
+    let count = 0;
+    let total = 0;
+    const read = (): void => {
+      this.#read(this.#listed, count, (slot, embedding) => {
+        const norm = this.#loadRow(embedding);
+        nearest.push(this.#distanceOfRow(this.#row.byteOffset, norm, queryNorm), slot);
+        if (!this.isFull) this.#admit(slot, embedding, norm);
+      });
+      total += count;
+      count = 0;
+    };
+    const slots = allowed.toArray();
+    for (const slot of slots) {
+      assert(slot < this.#slotCount, 'A slot was allowed that was never set.');
+      if (this.#placeOf[slot] !== NO_PLACE) continue;
+      this.#listed[count++] = slot;
+      if (count === BATCH) read();
+    }
+    read();
+    return total;
+  }
+
+  /** Sums in float32 for the first `count` of `places`, shown to the shortlist; returns their number. */
+  #score(count: number, queryNorm: number, shortlist: Shortlist): number {
+    if (count === 0) return 0;
+    this.#sumRows(count);
+    const slack = (this.#width / 16 + 8) * FLOAT32_EPSILON;
+    let { limit } = shortlist;
+    for (let i = 0; i < count; i++) {
+      const place = this.#places[i]!;
+      const norm = this.#norms[place]!;
+      let centre = this.#scores[i]!;
+      let margin: number;
+      if (this.#space === 'l2') {
+        // Squares that vanish are off by less than the least float32 each.
+        margin = slack * centre + this.#width * FLOAT32_LEAST;
+      } else if (this.#space === 'ip') {
+        margin = slack * norm * queryNorm + ROUNDING;
+        centre = 1 - centre;
+      } else {
+        margin = slack + ROUNDING;
+        const product = norm * queryNorm;
+        centre = product === 0 ? 1 : 1 - centre / product;
+      }
+      // What overflowed, or nearly vanished, says nothing: such a row is always ranked exactly.
+      const isTelling = Number.isFinite(centre + margin) && isOrdinary(norm) && isOrdinary(queryNorm);
+      if (!isTelling) shortlist.keepAlways(this.#slotAt[place]!);
+      else if (centre - margin <= limit) limit = shortlist.keep(this.#slotAt[place]!, centre, margin);
+    }
+    return count;
+  }
+
+  /** Exact distances in the order of the lower bounds, as far as needed. Returns how many. */
+  #rankShortlist(shortlist: Shortlist, queryNorm: number, nearest: NearestHeap): number {
+    const { slots, lowerBounds } = shortlist.candidates();
+    let reranked = 0;
+    for (let i = 0; i < slots.length; i++) {
+      const atLeast = Math.fround(this.#space === 'ip' ? lowerBounds[i]! : Math.max(0, lowerBounds[i]!));
+      if (nearest.isFull && atLeast > nearest.worstKey) break;
+      const place = this.#placeOf[slots[i]!]!;
+      const at = this.#rowsAt + 4 * place * this.#width;
+      nearest.push(this.#distanceOfRow(at, this.#norms[place]!, queryNorm), slots[i]!);
+      reranked++;
+    }
+    return reranked;
+  }
+
+  /** The exact distance of the row at a position from the loaded query, rounded to float32. */
+  #distanceOfRow(at: number, norm: number, queryNorm: number): number {
+    const { calls } = this.#kernel;
+    const sum = this.#space === 'l2' ? calls.squaredL2(0, at, this.#width) : calls.dot(0, at, this.#width);
+    return distanceFromSum(this.#space, sum, norm, queryNorm);
+  }
+
+  #sumRows(count: number): void {
+    const { calls } = this.#kernel;
+    const { byteOffset: places } = this.#places;
+    const { byteOffset: scores } = this.#scores;
+    if (this.#space === 'l2') calls.squaredL2Rows(this.#rowsAt, places, count, this.#width, 0, scores);
+    else calls.dotRows(this.#rowsAt, places, count, this.#width, 0, scores);
+  }
+
+  /** Puts a query where the kernels find it; returns its length. */
+  #loadQuery(query: Float32Array): number {
+    this.#query.set(query);
+    const norm = Math.sqrt(this.#kernel.calls.dot(0, 0, this.#width));
+    assert(Number.isFinite(norm), 'A query with a component that is not finite came as far as the index.');
+    return norm;
+  }
+
+  /** The same for a row that has no place. */
+  #loadRow(row: Float32Array): number {
+    this.#row.set(row);
+    const at = this.#row.byteOffset;
+    const norm = Math.sqrt(this.#kernel.calls.dot(at, at, this.#width));
+    assert(Number.isFinite(norm), 'A vector with a component that is not finite came as far as the index.');
+    return norm;
+  }
+
+  #read(slots: Uint32Array, count: number, visit: (slot: number, embedding: Float32Array) => void): void {
+    if (count === 0) return;
+    assert(this.#source !== undefined, 'A slot was asked for whose vector was never set.');
+    this.#source.read(slots, count, (index, embedding) => visit(slots[index]!, embedding));
+  }
+
+  /** The place of a slot's vector, which is read if it has none. */
+  #placeFor(slot: number): number {
+    if (!this.isCached(slot)) {
+      assert(slot < this.#slotCount, `Slot ${slot} was never set; there are ${this.#slotCount}.`);
+      this.load([slot]);
+    }
+    const place = this.#placeOf[slot]!;
+    this.#used[place] = 1;
+    return place;
+  }
+
+  #admit(slot: number, embedding: Float32Array, norm: number): void {
+    if (this.isCached(slot)) return;
+    const place = this.#freePlaces.pop() ?? this.#newPlace() ?? this.#takeBack();
+    this.#floats.set(embedding, (this.#rowsAt + 4 * place * this.#width) / 4);
+    this.#slotAt[place] = slot;
+    this.#norms[place] = norm;
+    this.#used[place] = 1;
+    this.#placeOf[slot] = place;
+  }
+
+  #newPlace(): number | undefined {
+    if (this.#placeCount === this.#slotAt.length) {
+      if (!this.#mayGrow()) return undefined;
+      if (!this.#growBy(this.#stepPlaces)) return undefined;
+    }
+    return this.#placeCount++;
+  }
+
+  get #stepPlaces(): number {
+    const step = Math.max(BATCH / 16, Math.floor(STEP_BYTES / (4 * this.#width)));
+    return Math.max(step, Math.ceil(this.#slotAt.length * STEP_SHARE));
+  }
+
+  #mayGrow(): boolean {
+    if (this.#source === undefined || this.#slotAt.length === 0) return true;
+    return this.#grant(this.#stepPlaces * this.#placeBytes);
+  }
+
+  get #placeBytes(): number {
+    return 4 * this.#width + 13;
+  }
+
+  /** Makes room for so many places more; false where the machine or the address space has none. */
+  #growBy(places: number): boolean {
+    const capacity = this.#slotAt.length + places;
+    try {
+      const needed = this.#rowsAt + 4 * capacity * this.#width;
+      if (this.#kernel.reserve(needed, needed * (1 + RESERVED_SHARE))) this.#bind();
+    } catch (error) {
+      if (this.#source !== undefined && error instanceof DatabaseError && this.#placeCount > 0) return false;
+      throw error;
+    }
+    const slotAt = new Uint32Array(capacity).fill(NO_SLOT);
+    slotAt.set(this.#slotAt);
+    const norms = new Float64Array(capacity);
+    norms.set(this.#norms);
+    const used = new Uint8Array(capacity);
+    used.set(this.#used);
+    [this.#slotAt, this.#norms, this.#used] = [slotAt, norms, used];
+    return true;
+  }
+
+  /** Frees the place that the hand finds first unused, and clears the marks that it passes. */
+  #takeBack(): number {
+    for (;;) {
+      const place = this.#hand;
+      this.#hand = (this.#hand + 1) % this.#placeCount;
+      if (this.#used[place] === 1) {
+        this.#used[place] = 0;
+        continue;
+      }
+      this.#placeOf[this.#slotAt[place]!] = NO_PLACE;
+      return place;
+    }
+  }
+
+  #bind(): void {
+    const { buffer } = this.#kernel;
+    const width = this.#width;
+    this.#query = new Float32Array(buffer, 0, this.#dimension);
+    this.#scores = new Float32Array(buffer, 4 * width, BATCH);
+    this.#places = new Uint32Array(buffer, 4 * width + 4 * BATCH, BATCH);
+    this.#row = new Float32Array(buffer, 4 * width + 8 * BATCH, this.#dimension);
+    this.#floats = new Float32Array(buffer);
+  }
+}
+
+function nothing(): NearestSlots {
+  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0, read: 0 };
+}
+
+function drain(nearest: NearestHeap): { slots: Uint32Array; distances: Float32Array } {
+  const { slots, keys } = nearest.drain();
+  return { slots, distances: Float32Array.from(keys) };
+}
+
+/** Whether squares of such a length neither overflow nor lose digits in float32. */
+function isOrdinary(norm: number): boolean {
+  return norm > 1e-15 && norm < 1e15;
+}
