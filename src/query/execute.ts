@@ -10,13 +10,16 @@ import {
   type GetRequest,
   type Include,
   type Neighbours,
+  type QueryPlan,
   type QueryRequest,
+  type QueryTimings,
   type RecordColumns,
   type RecordSelection,
   whereKeys,
 } from '../api/index.ts';
 import { Bitset, DatabaseError } from '../base/index.ts';
 import type { StoredRecord, StoreState } from '../records/index.ts';
+import type { ClusteredNearest } from '../vectors/index.ts';
 import { type DocumentContext, documentSlots } from './documents.ts';
 import { checkExpressions, evaluateFilter } from './filter.ts';
 
@@ -35,16 +38,21 @@ export function executeGet(context: DocumentContext, state: StoreState, request:
   return hydrate(context, state, recordsAt(context, rows), include);
 }
 
+/** What a query needs beyond a look into documents. */
+export interface QueryContext extends DocumentContext {
+  /** Recall of queries that ask for none. */
+  readonly recall: number;
+  /** A clock for durations, in milliseconds. */
+  readonly nowMs: () => number;
+}
+
 /**
  * Answers `query`: the nearest of the selected records for each embedding. Errors: as `executeGet`, and
  * `TESSERA_DIMENSION_MISMATCH`.
  */
-export function executeQuery(
-  context: DocumentContext,
-  state: StoreState,
-  request: QueryRequest,
-): Neighbours[] {
-  const { embeddings, nResults, include, recall } = request;
+export function executeQuery(context: QueryContext, state: StoreState, request: QueryRequest): Neighbours[] {
+  const { embeddings, nResults, include } = request;
+  const recall = request.recall ?? context.recall;
   const { dimension } = state;
   const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
   if (dimension !== null && queryCount > 0 && embeddings.dimension !== dimension) {
@@ -52,22 +60,87 @@ export function executeQuery(
     const details = { expected: dimension, actual: embeddings.dimension };
     throw new DatabaseError('TESSERA_DIMENSION_MISMATCH', message, { details });
   }
+  const times = new Stopwatch(context.nowMs);
   const answers: Neighbours[] = [];
+  const searches: (ClusteredNearest | null)[] = [];
+  let allowedCount = 0;
   if (dimension === null || state.recordCount === 0) {
-    for (let query = 0; query < queryCount; query++)
+    for (let query = 0; query < queryCount; query++) {
       answers.push(withDistances(context, state, [], [], include));
-    return answers;
+      searches.push(null);
+    }
+  } else {
+    context.indexes.follow(state);
+    const vectors = context.indexes.vectors(dimension);
+    times.note('followMs');
+    const allowed = selectSlots(context, state, request);
+    allowedCount = allowed.count();
+    times.note('filterMs');
+    for (let query = 0; query < queryCount; query++) {
+      const embedding = embeddings.values.subarray(query * dimension, (query + 1) * dimension);
+      const found = vectors.search(embedding, nResults, allowed, allowedCount, { recall });
+      times.note('searchMs');
+      const rows = Array.from(found.slots, (slot) => context.indexes.rowAt(slot));
+      answers.push(withDistances(context, state, rows, found.distances, include));
+      searches.push(found);
+      times.note('hydrateMs');
+    }
   }
-  const allowed = selectSlots(context, state, request);
-  const allowedCount = allowed.count();
-  const vectors = context.indexes.vectors(dimension);
-  for (let query = 0; query < queryCount; query++) {
-    const embedding = embeddings.values.subarray(query * dimension, (query + 1) * dimension);
-    const { slots, distances } = vectors.search(embedding, nResults, allowed, allowedCount, { recall });
-    const rows = Array.from(slots, (slot) => context.indexes.rowAt(slot));
-    answers.push(withDistances(context, state, rows, distances, include));
+  if (!request.explain) return answers;
+  const { timings } = times;
+  const common = { recordCount: state.recordCount, allowedCount, recall, timings };
+  return answers.map((answer, query) => ({ ...answer, plan: planOf(searches[query]!, common) }));
+}
+
+/** Where time goes: `note` adds what has passed since the last note to one of the parts. */
+class Stopwatch {
+  readonly #nowMs: () => number;
+  readonly #parts: { -readonly [Part in keyof QueryTimings]: number } = {
+    followMs: 0,
+    filterMs: 0,
+    searchMs: 0,
+    hydrateMs: 0,
+  };
+  #lastMs: number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+    this.#lastMs = nowMs();
   }
-  return answers;
+
+  get timings(): QueryTimings {
+    return { ...this.#parts };
+  }
+
+  note(part: keyof QueryTimings): void {
+    const nowMs = this.#nowMs();
+    this.#parts[part] += nowMs - this.#lastMs;
+    this.#lastMs = nowMs;
+  }
+}
+
+/** The plan of a query on a collection without records. */
+export function emptyPlan(recall: number): QueryPlan {
+  const timings: QueryTimings = { followMs: 0, filterMs: 0, searchMs: 0, hydrateMs: 0 };
+  return planOf(null, { recordCount: 0, allowedCount: 0, recall, timings });
+}
+
+/** `found` is `null` where there was nothing to search. */
+function planOf(
+  found: ClusteredNearest | null,
+  common: Pick<QueryPlan, 'recordCount' | 'allowedCount' | 'recall' | 'timings'>,
+): QueryPlan {
+  const isEmpty = found === null || common.allowedCount === 0;
+  return {
+    kind: isEmpty ? 'empty' : found.isExact ? 'exact' : 'cells',
+    ...common,
+    effort: found?.effort ?? null,
+    cellsVisited: found?.cellsVisited ?? 0,
+    estimatedCount: found?.scanned ?? 0,
+    candidateCount: found?.candidateCount ?? 0,
+    rerankedCount: found?.reranked ?? 0,
+    readCount: found?.read ?? 0,
+  };
 }
 
 /** The rows that `delete` takes, in insertion order. */
@@ -160,7 +233,8 @@ function withDistances(
   include: readonly Include[],
 ): Neighbours {
   const columns = hydrate(context, state, recordsAt(context, rows), include);
-  return { ...columns, distances: include.includes('distances') ? Float32Array.from(distances) : null };
+  const values = include.includes('distances') ? Float32Array.from(distances) : null;
+  return { ...columns, distances: values, plan: null };
 }
 
 /** Reads the columns asked for. Records keep the order in which they come. */

@@ -5,9 +5,11 @@
 export type { DocumentContext } from './documents.ts';
 export {
   checkSelection,
+  emptyPlan,
   executeGet,
   executeQuery,
   hasFilter,
+  type QueryContext,
   selectRowsToDelete,
 } from './execute.ts';
-export { CollectionIndexes } from './indexes.ts';
+export { CollectionIndexes, type IndexOptions, type IndexTuning } from './indexes.ts';

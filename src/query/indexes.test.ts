@@ -11,7 +11,10 @@ const K = 10;
 /** A collection large enough for cells, in clusters as real embeddings are. */
 class LargeCollection {
   readonly store = RecordStore.open({ ...DEFAULT_SETTINGS, path: null });
-  readonly indexes: CollectionIndexes = new CollectionIndexes(this.store, 'cosine');
+  readonly indexes: CollectionIndexes = new CollectionIndexes(this.store, {
+    space: 'cosine',
+    keepsCells: true,
+  });
   readonly #next = seededNumbers(42);
   readonly #centres = Array.from({ length: 64 }, () => this.#draw(1));
   #added = 0;
@@ -24,6 +27,10 @@ class LargeCollection {
     const centre = this.#centres[Math.floor(this.#next() * this.#centres.length)]!;
     const noise = this.#draw(0.6);
     return centre.map((value, d) => value + noise[d]!);
+  }
+
+  rows(): Float64Array {
+    return this.store.read(({ recordCount }) => this.store.rows(recordCount).rows);
   }
 
   add(count: number): void {
@@ -120,11 +127,11 @@ describe('a collection of tens of thousands', () => {
     collection.add(40_000);
     collection.settle();
     for (let round = 0; round < 2; round++) {
-      const { rows } = collection.store.rows();
+      const rows = [...collection.rows()];
       collection.write((writer) => writer.delete(rows.filter((_, i) => i % 3 === round)));
       collection.search(Float32Array.from(collection.embedding()), 1);
       collection.add(14_000);
-      const id = collection.store.liveRow(collection.store.rows().rows[100]!).id;
+      const id = collection.store.liveRow(collection.rows()[100]!).id;
       const embedding = collection.embedding();
       collection.write((writer) => writer.update(batchOf({ id, embedding })));
       // The first search sees too many dead slots, the deleted rows' and loads anew.

@@ -3,21 +3,27 @@
  *
  * Every live record has a *slot*: its place in ascending order of row numbers, which is insertion order.
  * Bitmaps, columns and the vector index all speak of slots. Row numbers only grow, so a new record takes the
- * next slot and the list of rows stays sorted: from row to slot by binary search, no hash table. A deleted
- * record leaves its slot dead; when a quarter of the slots are dead, everything here is dropped and loaded
- * anew.
+ * next slot and the list of rows stays sorted (slot-rows.ts). A deleted record leaves its slot dead; when a
+ * quarter of the slots are dead, the live ones get new numbers.
  *
  * Parts are loaded when a query first needs them (rows; embeddings; a metadata key; documents) and kept
  * current together: `follow` looks at the changes after `position` and takes each changed row's present state
- * from the records. All calls happen inside one read transaction of the store, so that what is loaded and
- * what is followed are of the same moment.
+ * from the records. All calls but `maintain` happen inside one read transaction of the store, so that what is
+ * loaded and what is followed are of the same moment.
+ *
+ * The embeddings of a small collection are loaded whole. Those of a large one are read when they are needed,
+ * and kept in memory as far as there is room; its cells are kept in the file (cell-keeper.ts), with the rows
+ * in them, so that opening it reads neither records nor embeddings.
  */
 
-import type { Space } from '../api/index.ts';
+import type { Space, VectorStatistics } from '../api/index.ts';
 import { Bitset, LruMap, seededNumbers } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
-import type { RecordStore, StoreState } from '../records/index.ts';
-import { type CellBytes, type CellsHeader, ClusteredIndex } from '../vectors/index.ts';
+import type { RecordStore, StoredRecord, StoreState } from '../records/index.ts';
+import { ClusteredIndex, type ClusteredTuning, type VectorSource } from '../vectors/index.ts';
+import { CellKeeper, type KeeperTuning } from './cell-keeper.ts';
+import { keptSlots } from './kept-slots.ts';
+import { SlotRows } from './slot-rows.ts';
 
 /**
  * A backlog of more changes than this, and than half the records, is loaded anew: cheaper than change by
@@ -52,36 +58,57 @@ const INDEX_SEED = 1;
 const DEAD_SHARE_MAX = 0.25;
 const DEAD_COUNT_MIN = 1_024;
 
-/** The cells of a vector index as of a position in the change sequence. */
-interface FormerCells {
-  readonly header: CellsHeader;
-  readonly cells: readonly CellBytes[];
-  readonly position: number;
+/** How the indexes of a collection are made. */
+export interface IndexOptions {
+  readonly space: Space;
+  /** Share of the exact answer that a query asks for when it does not say; by default 0.99. */
+  readonly recall?: number | undefined;
+  /** Whether so many bytes more may be taken; by default always. */
+  readonly grant?: ((bytes: number) => boolean) | undefined;
+  /** Whether this opener of the file writes cells to it. */
+  readonly keepsCells?: boolean | undefined;
+  /** Whether queries are answered here; otherwise the embeddings are of no concern. */
+  readonly keepsVectors?: boolean | undefined;
+  /** Other constants than the measured ones, for tests. */
+  readonly tuning?: IndexTuning | undefined;
+}
+
+/** Constants of the vector index and of how it is kept. */
+export interface IndexTuning {
+  readonly cells?: Partial<ClusteredTuning>;
+  readonly keeper?: Partial<KeeperTuning>;
+}
+
+/** A row of which an index holds something else than the records do. */
+export interface RowFault {
+  readonly row: number;
+  readonly message: string;
 }
 
 /** See the top of this file. */
 export class CollectionIndexes {
   readonly #store: RecordStore;
-  readonly #space: Space;
+  readonly #options: IndexOptions;
   #position = 0;
-  #rows: number[] | null = null;
+  #slots: SlotRows | null = null;
   #live = new Bitset();
   #deadCount = 0;
   #columns = new MetadataColumns();
-  /** Checksums of the embeddings by slot: they tell which changes of a record changed its embedding. */
-  #vectorChecksums: number[] = [];
   #vectors: ClusteredIndex | null = null;
   #filtered = new LruMap<string, Bitset>(FILTERS_REMEMBERED_MAX, () => {});
   #isSettled = true;
-  /** Cells from before the slots were renumbered, until the embeddings are loaded again. */
-  #formerCells: FormerCells | null = null;
+  /** Rows of the vector index that `repairVectors` has made anew. */
+  #repairedCount = 0;
+  #keeper: CellKeeper | null = null;
+  /** Whether the cells in the file are not to be loaded, since they were found to be wrong. */
+  #ignoresKept = false;
   #documents: (string | null)[] | null = null;
   #documentsLength = 0;
   #hasTooLongDocuments = false;
 
-  constructor(store: RecordStore, space: Space) {
+  constructor(store: RecordStore, options: IndexOptions) {
     this.#store = store;
-    this.#space = space;
+    this.#options = options;
   }
 
   /** The position of the change sequence that everything here stands for; valid after `follow`. */
@@ -104,21 +131,54 @@ export class CollectionIndexes {
     return this.#isSettled;
   }
 
-  /** Works on the vector index for about `budgetMs` by the clock `nowMs`. */
-  maintain(budgetMs: number, nowMs: () => number): void {
-    this.#isSettled = !(this.#vectors?.maintain(budgetMs, nowMs) ?? false);
+  /** Of these bytes, those that hold embeddings which can be read again. */
+  get cacheBytes(): number {
+    return this.#vectors?.cacheBytes ?? 0;
+  }
+
+  /** Bytes of memory held, roughly. */
+  get bytes(): number {
+    const slots = (this.#slots?.bytes ?? 0) + this.#live.words.byteLength;
+    return slots + this.#columns.bytes + 2 * this.#documentsLength + (this.#vectors?.bytes ?? 0);
+  }
+
+  /**
+   * Works on the vector index for about `budgetMs` by the clock `nowMs`: follows the records, takes rows into
+   * cells, keeps cells in the file; all that there is to keep, if `isForced`. Must not be called inside a
+   * transaction. `isSettled` tells whether there is more to do.
+   */
+  maintain(budgetMs: number, nowMs: () => number, isForced = false): void {
+    const isBusy = this.#store.read((state) => {
+      const isLarge = state.dimension !== null && state.recordCount >= this.#startCount;
+      const isWanted = isLarge || (isForced && state.dimension !== null);
+      if (this.#slots === null && !isWanted) return false;
+      this.follow(state);
+      const vectors = isWanted ? this.vectors(state.dimension!) : this.#vectors;
+      return vectors?.maintain(budgetMs, nowMs) ?? false;
+    });
+    const isKept = this.#keep(isBusy, isForced && !isBusy);
+    this.#isSettled = !isBusy && !isKept;
+  }
+
+  /** One slice of keeping cells in the file; false where there is none to do. */
+  #keep(isBusy: boolean, isForced: boolean): boolean {
+    const [vectors, slots] = [this.#vectors, this.#slots];
+    if (this.#options.keepsCells !== true || vectors === null || slots === null) return false;
+    if (!vectors.isSavable && this.#keeper === null) return false;
+    this.#keeper ??= this.#makeKeeper(vectors.dimension);
+    const isKept = this.#keeper.step({ vectors, slots, position: this.#position, isBusy }, isForced);
+    this.#ignoresKept = this.#keeper.ignoresKept;
+    return isKept;
   }
 
   /** Brings everything loaded up to `state`, the state of the transaction under way. */
   follow(state: StoreState): void {
     if (this.#position > state.sequence) this.drop();
-    else if (this.#position < state.purgedSequence || this.#hasTooManyDead()) this.#renumber();
+    if (this.#hasTooManyDead()) this.#renumber();
     if (this.#position !== state.sequence) this.#forgetFilters();
-    if (this.#rows === null) {
-      this.#loadRows(state);
-    } else if (this.#position < state.sequence) {
-      this.#absorb(state);
-    }
+    if (this.#slots === null) this.#load(state);
+    else if (this.#position < state.purgedSequence) this.#reconcile(this.#slots, state);
+    else if (this.#position < state.sequence) this.#absorb(this.#slots, state);
     this.#position = state.sequence;
   }
 
@@ -137,22 +197,12 @@ export class CollectionIndexes {
 
   /** The row of a slot. */
   rowAt(slot: number): number {
-    return this.#rows![slot]!;
+    return this.#slots!.rowAt(slot);
   }
 
   /** The slot of a row, or −1 where the row has none. O(log rows). */
   slotOf(row: number): number {
-    const rows = this.#rows!;
-    let low = 0;
-    let high = rows.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const found = rows[middle]!;
-      if (found === row) return middle;
-      if (found < row) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
+    return this.#slots!.slotOf(row);
   }
 
   /** The slot of a row that is live. Errors: `TESSERA_CORRUPT` where it has none. */
@@ -168,7 +218,7 @@ export class CollectionIndexes {
    */
   loadKeys(keys: readonly string[], others: readonly string[]): void {
     if (keys.every((key) => this.#columns.hasKey(key))) return;
-    const valueCount = (keys.length + others.length) * this.#rows!.length;
+    const valueCount = (keys.length + others.length) * this.#slots!.count;
     const wanted = valueCount <= EAGER_VALUES_MAX ? [...keys, ...others] : keys;
     const missing = new Set(wanted.filter((key) => !this.#columns.hasKey(key)));
     this.#columns.addKeys([...missing]);
@@ -186,15 +236,8 @@ export class CollectionIndexes {
   /** The index of the embeddings, loaded at the first call; `dimension` is that of the state. */
   vectors(dimension: number): ClusteredIndex {
     if (this.#vectors === null) {
-      const random = seededNumbers(INDEX_SEED);
-      const vectors = new ClusteredIndex({ space: this.#space, dimension, random });
-      const slots = this.#live.toArray();
-      const rows = Array.from(slots, (slot) => this.rowAt(slot));
-      const checksums = Array.from(slots, (slot) => this.#vectorChecksums[slot]!);
-      const load = this.#store.vectors(dimension);
-      load.scan(rows, checksums, (index, embedding) => vectors.set(slots[index]!, embedding));
-      this.#takeOverCells(vectors);
-      this.#vectors = vectors;
+      this.#vectors = this.#makeVectors(dimension);
+      this.#fill(this.#vectors, dimension);
       this.#isSettled = false;
     }
     return this.#vectors;
@@ -222,35 +265,38 @@ export class CollectionIndexes {
    */
   drop(): void {
     this.#forgetFilters();
-    this.#rows = null;
+    this.#slots = null;
     this.#live = new Bitset();
     this.#deadCount = 0;
     this.#columns = new MetadataColumns();
     this.#vectors = null;
-    this.#formerCells = null;
+    this.#keeper = null;
     this.#isSettled = true;
     this.#documents = null;
     this.#documentsLength = 0;
     this.#hasTooLongDocuments = false;
   }
 
-  /** Gives the live records slots without gaps, by loading anew. Making the cells anew would take longest. */
+  /** Gives the live records slots without gaps. An index that holds all embeddings is loaded anew. */
   #renumber(): void {
-    const rows = this.#rows ?? [];
-    const header = this.#vectors?.header;
-    const cells = this.#vectors === null ? [] : [...this.#vectors.keptCells((slot) => rows[slot]!)];
-    const position = this.#position;
-    this.drop();
-    if (header !== undefined) this.#formerCells = { header, cells, position };
+    if (this.#slots === null || this.#vectors?.isLazy === false) {
+      this.drop();
+      return;
+    }
+    const slotOf = this.#slots.compact((slot) => this.#live.has(slot));
+    this.#vectors?.renumber(slotOf, this.#slots.count);
+    this.#live = Bitset.full(this.#slots.count);
+    this.#deadCount = 0;
+    this.#forgetContents();
   }
 
-  /** Cells name rows, which keep their numbers; rows that have changed since are left to be taken in anew. */
-  #takeOverCells(vectors: ClusteredIndex): void {
-    if (this.#formerCells === null) return;
-    const { header, cells, position } = this.#formerCells;
-    const changed = new Set(this.#store.changesSince(position).map(([, row]) => row));
-    vectors.loadCells(header, cells, (row) => (changed.has(row) ? -1 : this.slotOf(row)));
-    this.#formerCells = null;
+  /** Forgets what was loaded of metadata and documents. */
+  #forgetContents(): void {
+    this.#forgetFilters();
+    this.#columns = new MetadataColumns();
+    this.#documents = null;
+    this.#documentsLength = 0;
+    this.#hasTooLongDocuments = false;
   }
 
   #forgetFilters(): void {
@@ -258,52 +304,156 @@ export class CollectionIndexes {
   }
 
   #hasTooManyDead(): boolean {
-    const slotCount = this.#rows?.length ?? 0;
+    const slotCount = this.#slots?.count ?? 0;
     return this.#deadCount > DEAD_COUNT_MIN && this.#deadCount > slotCount * DEAD_SHARE_MAX;
   }
 
-  #loadRows(state: StoreState): void {
-    const { rows, vectorChecksums } = this.#store.rows();
-    this.#rows = rows;
-    this.#vectorChecksums = vectorChecksums;
-    if (rows.length !== state.recordCount) {
-      this.drop();
-      throw this.#store.corrupt('it holds other records than its state counts');
-    }
-    this.#live = Bitset.full(rows.length);
-    this.#deadCount = 0;
+  /** Records from which on a collection has cells. */
+  get #startCount(): number {
+    return ClusteredIndex.startCount(this.#options.tuning?.cells);
   }
 
-  #absorb(state: StoreState): void {
-    const changed = this.#store.changesSince(this.#position).map(([, row]) => row);
-    if (changed.length > BACKLOG_COUNT_MIN && changed.length > state.recordCount / 2) {
-      this.#renumber();
-      this.#loadRows(state);
+  #makeVectors(dimension: number): ClusteredIndex {
+    const { space, recall, grant, tuning } = this.#options;
+    const random = seededNumbers(INDEX_SEED);
+    const source = this.#source(dimension);
+    return new ClusteredIndex({ space, dimension, random, source, grant, recall }, tuning?.cells);
+  }
+
+  #makeKeeper(dimension: number): CellKeeper {
+    return new CellKeeper(this.#store, dimension, this.#options.tuning?.keeper, this.#ignoresKept);
+  }
+
+  /** Reads embeddings by slot, in the transaction under way. */
+  #source(dimension: number): VectorSource {
+    return {
+      read: (slots, count, visit) => {
+        const known = this.#slots!;
+        const rows = new Float64Array(count);
+        const checksums = new Uint32Array(count);
+        for (let i = 0; i < count; i++) {
+          rows[i] = known.rowAt(slots[i]!);
+          checksums[i] = known.checksumAt(slots[i]!);
+        }
+        this.#store.vectors(dimension).readMany(rows, checksums, count, visit);
+      },
+    };
+  }
+
+  /** Puts the live rows that it does not have into a vector index. */
+  #fill(vectors: ClusteredIndex, dimension: number): void {
+    const count = this.#slots!.count - this.#deadCount;
+    const isLarge = count >= this.#startCount || this.#options.grant?.(count * dimension * 5) === false;
+    if (isLarge) vectors.readLazily();
+    if (vectors.isLazy) {
+      this.#live.forEach((slot) => {
+        if (!vectors.has(slot)) vectors.announce(slot);
+      });
+      return;
+    }
+    const slots = this.#live.toArray();
+    this.#source(dimension).read(slots, slots.length, (index, embedding) => {
+      vectors.set(slots[index]!, embedding);
+    });
+  }
+
+  #load(state: StoreState): void {
+    const { dimension, recordCount } = state;
+    if (dimension === null || !this.#loadKept(dimension, state)) {
+      const { rows, checksums } = this.#store.rows(recordCount);
+      this.#slots = new SlotRows(rows, checksums);
+    }
+    this.#live = Bitset.full(recordCount);
+    this.#deadCount = 0;
+    if (this.#vectors !== null) this.#fill(this.#vectors, dimension!);
+  }
+
+  /**
+   * Loads rows and vector index from the cells in the file, and what has changed since then from the records.
+   * False where there are no cells, or they are of no use.
+   */
+  #loadKept(dimension: number, state: StoreState): boolean {
+    if (this.#options.keepsVectors === false || this.#ignoresKept) return false;
+    if (state.recordCount < this.#startCount) return false;
+    const vectors = this.#makeVectors(dimension);
+    const keeper = this.#makeKeeper(dimension);
+    const kept = keeper.load();
+    if (kept === undefined) return false;
+    this.#keeper = keeper;
+    const { position } = kept.directory;
+    const isFollowable = position >= state.purgedSequence && position <= state.sequence;
+    const slots = isFollowable ? keptSlots(kept, this.#store.changedRows(position)) : null;
+    if (slots?.count === state.recordCount) {
+      this.#slots = slots;
+    } else {
+      const { rows, checksums } = this.#store.rows(state.recordCount);
+      this.#slots = new SlotRows(rows, checksums);
+    }
+    const known = this.#slots;
+    vectors.loadCells(kept.directory, kept.cells, (row, checksum) => {
+      const slot = known.slotOf(row);
+      return slot !== -1 && known.checksumAt(slot) === checksum ? slot : -1;
+    });
+    this.#vectors = vectors;
+    this.#isSettled = false;
+    return true;
+  }
+
+  #absorb(slots: SlotRows, state: StoreState): void {
+    const changed = this.#store.changedRows(this.#position);
+    const isBacklog = changed.length > BACKLOG_COUNT_MIN && changed.length > state.recordCount / 2;
+    if (isBacklog && this.#vectors?.isLazy === false) {
+      this.drop();
+      this.#load(state);
       return;
     }
     // Ascending rows keep the list of rows sorted and touch each vector block once.
-    changed.sort((a, b) => a - b);
-    const rows = this.#rows!;
-    const table = this.#vectors && state.dimension !== null ? this.#store.vectors(state.dimension) : null;
-    for (const row of changed) {
-      const record = this.#store.byRow(row);
-      let slot = this.slotOf(row);
-      if (record === undefined) {
+    changed.sort(([a], [b]) => a - b);
+    const isContentLoaded = this.#documents !== null || !this.#columns.isEmpty;
+    for (const [row, checksum] of changed) {
+      const slot = slots.slotOf(row);
+      if (checksum === null) {
         if (slot !== -1) this.#bury(slot);
-        continue;
+      } else {
+        this.#touch(slots, row, slot, checksum, state);
+        if (isContentLoaded) this.#loadContent(slots.slotOf(row), row);
       }
-      if (slot === -1) {
-        slot = rows.push(row) - 1;
-        this.#live.add(slot);
-      }
-      this.#columns.set(slot, record.metadata);
-      this.#setDocument(slot, record.document);
-      if (table !== null && this.#vectorChecksums[slot] !== record.vectorChecksum) {
-        this.#vectors!.set(slot, table.read(row, record.vectorChecksum));
-        this.#isSettled = false;
-      }
-      this.#vectorChecksums[slot] = record.vectorChecksum;
     }
+  }
+
+  /** The same where tombstones that were not followed are gone: compares all rows. */
+  #reconcile(slots: SlotRows, state: StoreState): void {
+    this.#forgetContents();
+    const { rows, checksums } = this.#store.rows(state.recordCount);
+    let next = 0;
+    const slotCount = slots.count;
+    for (let slot = 0; slot < slotCount; slot++) {
+      if (!this.#live.has(slot)) continue;
+      if (rows[next] !== slots.rowAt(slot)) this.#bury(slot);
+      else this.#touch(slots, rows[next]!, slot, checksums[next++]!, state);
+    }
+    for (; next < rows.length; next++) this.#touch(slots, rows[next]!, -1, checksums[next]!, state);
+  }
+
+  /** Notes that a row has an embedding with a checksum; `slot` is −1 for a new row. */
+  #touch(slots: SlotRows, row: number, slot: number, checksum: number, { dimension }: StoreState): void {
+    if (slot !== -1 && slots.checksumAt(slot) === checksum) return;
+    const changed = slot === -1 ? slots.push(row, checksum) : slot;
+    slots.setChecksum(changed, checksum);
+    this.#live.add(changed);
+    if (this.#vectors === null) return;
+    if (this.#vectors.isLazy) this.#vectors.announce(changed);
+    else
+      this.#store
+        .vectors(dimension!)
+        .readMany([row], [checksum], 1, (_, embedding) => this.#vectors!.set(changed, embedding));
+    this.#isSettled = false;
+  }
+
+  #loadContent(slot: number, row: number): void {
+    const { metadata, document } = this.#store.liveRow(row);
+    this.#columns.set(slot, metadata);
+    this.#setDocument(slot, document);
   }
 
   #bury(slot: number): void {
@@ -324,5 +474,100 @@ export class CollectionIndexes {
     this.#documents = null;
     this.#documentsLength = 0;
     this.#hasTooLongDocuments = true;
+  }
+
+  /**
+   * Rows whose places in the vector index contradict each other. Loads the index where it is not in memory.
+   * Errors: `TESSERA_CORRUPT` where a damaged record prevents that. O(slots).
+   */
+  misplacedRows(state: StoreState): number[] {
+    this.follow(state);
+    if (state.dimension === null) return [];
+    return this.vectors(state.dimension)
+      .verify()
+      .map((slot) => this.rowAt(slot));
+  }
+
+  /**
+   * Compares the vector index with all the records after the row `after` and up to `last`, in both
+   * directions. `embeddingOf` gives the file's embedding of a record, `null` where it is damaged. Errors: as
+   * `misplacedRows`.
+   */
+  verifyVectors(
+    state: StoreState,
+    range: { readonly after: number; readonly last: number },
+    records: readonly StoredRecord[],
+    embeddingOf: (record: StoredRecord) => Float32Array | null,
+  ): RowFault[] {
+    this.follow(state);
+    const faults: RowFault[] = [];
+    const vectors = state.dimension === null ? null : this.vectors(state.dimension);
+    const wanted = new Set(records.map(({ row }) => row));
+    for (let slot = this.#slots!.firstAfter(range.after); slot < this.#slots!.count; slot++) {
+      const row = this.rowAt(slot);
+      if (row > range.last) break;
+      const isStray = this.#live.has(slot) && !wanted.has(row);
+      if (isStray) faults.push({ row, message: 'The vector index holds a record that is not stored.' });
+    }
+    for (const record of records) {
+      const { row } = record;
+      const slot = this.slotOf(row);
+      const embedding = embeddingOf(record);
+      if (slot === -1 || !this.#live.has(slot) || vectors?.has(slot) === false) {
+        faults.push({ row, message: 'The vector index does not hold the record.' });
+      } else if (embedding !== null && vectors?.holds(slot, embedding) === false) {
+        faults.push({ row, message: 'The vector index holds another embedding than the file.' });
+      }
+    }
+    return faults;
+  }
+
+  /** Compares the metadata in memory with that of some records, as of the last `follow`. */
+  verifyMetadata(records: readonly StoredRecord[]): RowFault[] {
+    const isKept = (record: StoredRecord): boolean => {
+      const slot = this.slotOf(record.row);
+      return slot === -1 || this.#columns.holds(slot, record.metadata);
+    };
+    const message = 'Filters see other metadata than the record has.';
+    return records.filter((record) => !isKept(record)).map(({ row }) => ({ row, message }));
+  }
+
+  /**
+   * Makes everything in memory anew, the vector index included. Returns how many entries it has. Errors: as
+   * `misplacedRows`.
+   */
+  repairVectors(state: StoreState): number {
+    this.drop();
+    this.#ignoresKept = true;
+    this.follow(state);
+    if (state.dimension !== null) this.vectors(state.dimension);
+    const count = this.#live.count();
+    this.#repairedCount += count;
+    return count;
+  }
+
+  /** What is in memory of the vector index, as it is; `recall` is what queries ask for that do not say. */
+  vectorStatistics(state: StoreState, recall: number): VectorStatistics {
+    const vectors = this.#vectors;
+    const found = vectors?.statistics(recall);
+    const isInCells = found !== undefined && found.cellCount > 0;
+    const position = vectors === null ? 0 : this.#position;
+    return {
+      kind: vectors === null ? 'unloaded' : isInCells ? 'cells' : 'exact',
+      position,
+      lag: state.sequence - position,
+      cellCount: found?.cellCount ?? 0,
+      waitingCount: found?.tailCount ?? 0,
+      apartCount: found?.apartCount ?? 0,
+      savedPosition: this.#keeper?.position ?? 0,
+      recall,
+      measuredRecall: found?.measuredRecall ?? null,
+      effort: isInCells ? (found.effort ?? null) : null,
+      probedCount: found?.probedCount ?? 0,
+      missedCount: found?.missedCount ?? 0,
+      repairedCount: this.#repairedCount + (found?.missedCount ?? 0),
+      bytes: found?.bytes ?? 0,
+      cachedCount: found?.cachedCount ?? 0,
+    };
   }
 }
