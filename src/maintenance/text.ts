@@ -1,4 +1,5 @@
 /** Brings a collection's text index up to its records, slice by slice. */
+import type { TextStatistics } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
 import { isSqlError } from '../sqlite/index.ts';
@@ -25,6 +26,17 @@ export function absorbText(store: RecordStore, isWanted: boolean): boolean {
   return false;
 }
 
+/** How far the text index has come. One that is damaged counts as none: nobody reads it. */
+export function textStatistics(store: RecordStore, state: StoreState): TextStatistics {
+  try {
+    const position = TextIndex.open(store.database)?.position();
+    if (position !== undefined) return { isBuilt: true, position, lag: state.sequence - position };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  return { isBuilt: false, position: 0, lag: 0 };
+}
+
 /** FTS5 tells of some damage only at the commit, with codes that elsewhere mean a fault of ours. */
 function isDamage(error: unknown): boolean {
   return error instanceof DatabaseError ? error.kind === 'corrupt' : isSqlError(error);
@@ -39,12 +51,12 @@ function absorbSlice(store: RecordStore, isWanted: boolean): boolean {
   if (!isWanted && TextIndex.open(database) === null) return false;
   return store.write((state) => {
     let index = TextIndex.open(database);
-    if (index !== null && !isWithin(index.position(), state)) {
+    if (index !== null && !isWithin(index, state)) {
       // Tombstones that it has not seen are gone, so it cannot know what to drop; or its position is damaged.
       index.drop();
       index = null;
     }
-    index ??= TextIndex.create(database);
+    index ??= TextIndex.create(database, state.purgedSequence);
     const changes = store.changesSince(index.position(), CHANGES_PER_SLICE);
     for (const [sequence, row] of changes) {
       const document = store.byRow(row)?.document ?? null;
@@ -55,6 +67,6 @@ function absorbSlice(store: RecordStore, isWanted: boolean): boolean {
   });
 }
 
-function isWithin(position: number, { purgedSequence, sequence }: StoreState): boolean {
-  return position >= purgedSequence && position <= sequence;
+function isWithin(index: TextIndex, { purgedSequence, sequence }: StoreState): boolean {
+  return index.hasSeenDeletions(purgedSequence) && index.position() <= sequence;
 }
