@@ -9,6 +9,7 @@
 import {
   type CollectionInfo,
   type CollectionScope,
+  type CollectionStatistics,
   checkFilterAllowed,
   type DatabaseScope,
   DEFAULT_DATABASE,
@@ -24,16 +25,20 @@ import {
   type RecordBatch,
   type RecordColumns,
   type RecordSelection,
-  type Settings,
+  type RepairReport,
+  recallOf,
+  type VerifyReport,
 } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import { absorbText, vacuum } from '../maintenance/index.ts';
+import { absorbText, repair, textStatistics, vacuum, verify } from '../maintenance/index.ts';
 import {
   checkSelection,
   type DocumentContext,
+  emptyPlan,
   executeGet,
   executeQuery,
   hasFilter,
+  type QueryContext,
   selectRowsToDelete,
 } from '../query/index.ts';
 import {
@@ -44,9 +49,10 @@ import {
   type StoreState,
 } from '../records/index.ts';
 import { Catalogue } from './catalogue.ts';
-import type { Components } from './components.ts';
+import type { Components, EngineRole } from './components.ts';
 import { Directory } from './directory.ts';
 import { type OpenCollection, OpenCollections } from './open-collections.ts';
+import type { EngineSettings } from './settings.ts';
 
 /** One write, as the shell queues it. */
 export type WriteCall =
@@ -54,12 +60,17 @@ export type WriteCall =
   | { readonly verb: 'delete'; readonly request: DeleteRequest };
 
 /** How long one slice of work on a vector index lasts: short enough for a query to wait for. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
+
+/** Records written to a collection after which a reader opens it before anybody asks. */
+const OPENING_COUNT = 16_384;
 
 /** See the top of this file. */
 export class Engine {
   readonly catalogue: Catalogue;
-  readonly #settings: Settings;
+  readonly #settings: EngineSettings;
+  readonly #role: EngineRole;
+  readonly #requestTextIndex: (scope: CollectionScope) => void;
   readonly #nowMs: () => number;
   readonly #open: OpenCollections;
   /** Collections that wait for maintenance. */
@@ -69,16 +80,18 @@ export class Engine {
    * Opens or creates a database. Errors: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, those of files and
    * SQLite.
    */
-  constructor(settings: Settings, components: Components) {
+  constructor(settings: EngineSettings, components: Components) {
     this.#settings = settings;
+    this.#role = components.role;
+    this.#requestTextIndex = components.requestTextIndex;
     this.#nowMs = () => components.clock.monotonicMs();
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
     const store = CatalogueStore.open({ ...settings, path: directory.cataloguePath });
     this.catalogue = new Catalogue(store, components.random);
-    this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id));
+    this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id), components);
     if (settings.readOnly) return;
     directory.makeCollectionsFolder();
-    this.#destroyFiles(this.catalogue.unfinishedDeletions());
+    if (this.#role.kind !== 'reader') this.#destroyFiles(this.catalogue.unfinishedDeletions());
   }
 
   /** Who an unauthenticated caller is: Chroma's constant answer. */
@@ -136,8 +149,12 @@ export class Engine {
 
   query(scope: CollectionScope, request: QueryRequest): Neighbours[] {
     const { info, collection } = this.#openForReading(scope, request);
-    if (collection === null) return emptyNeighbours(request);
-    const context = this.#context(info, collection);
+    if (collection === null) return emptyNeighbours(request, recallOf(info.configuration));
+    const context: QueryContext = {
+      ...this.#context(info, collection),
+      recall: recallOf(info.configuration),
+      nowMs: this.#nowMs,
+    };
     const answer = collection.store.read((state) => executeQuery(context, state, request));
     if (!collection.indexes.isSettled) this.#untidy.add(info.id);
     return answer;
@@ -146,6 +163,80 @@ export class Engine {
   count(scope: CollectionScope): number {
     const collection = this.#open.find(this.catalogue.collection(scope));
     return collection?.store.read((state) => state.recordCount) ?? 0;
+  }
+
+  /**
+   * Brings the indexes up to all that is stored, slice by slice. Where nothing may be written, those that are
+   * kept in the file stay as they are.
+   */
+  *settle(scope: CollectionScope): Generator<void, void> {
+    while (this.#settleSlice(scope)) yield;
+  }
+
+  /** What a collection can say of itself; loads nothing. */
+  statistics(scope: CollectionScope): CollectionStatistics {
+    const info = this.catalogue.collection(scope);
+    const recall = recallOf(info.configuration);
+    const memory = { budget: this.#settings.memory, used: this.#open.indexBytes };
+    const collection = this.#open.find(info);
+    if (collection === null) return { ...emptyStatistics(recall), dimension: info.dimension, memory };
+    const { store, indexes } = collection;
+    return store.read((state) => ({
+      recordCount: state.recordCount,
+      sequence: state.sequence,
+      dimension: state.dimension ?? info.dimension,
+      fileBytes: this.#settings.path === null ? 0 : store.fileBytes,
+      vectors: indexes.vectorStatistics(state, recall),
+      text: textStatistics(store, state),
+      memory,
+    }));
+  }
+
+  /** Compares the records of a collection with their checksums and with the indexes, slice by slice. */
+  verify(scope: CollectionScope): Generator<void, VerifyReport> {
+    return verify(() => this.#open.find(this.catalogue.collection(scope)), this.#nowMs);
+  }
+
+  /** Verifies, and makes anew what differs in the indexes, slice by slice. Errors: `TESSERA_READ_ONLY`. */
+  *repair(scope: CollectionScope): Generator<void, RepairReport> {
+    if (this.#settings.readOnly) throw openedReadOnly();
+    return yield* repair(() => this.#open.find(this.catalogue.collection(scope)), this.#nowMs);
+  }
+
+  /**
+   * Takes note that another engine of this directory has changed records of a collection, so many since it
+   * was opened, so that its indexes follow in idle time and not in the next query's. A collection that is not
+   * open here is opened once it may have cells.
+   */
+  noteChange(scope: CollectionScope, writtenCount: number): void {
+    let collection = this.#open.peek(scope.collectionId) ?? null;
+    try {
+      if (collection === null && writtenCount >= OPENING_COUNT) {
+        collection = this.#open.find(this.catalogue.collection(scope));
+      }
+    } catch (error) {
+      // It may be gone by now, or not to be opened: whoever asks next hears why.
+      if (!(error instanceof DatabaseError)) throw error;
+    }
+    if (collection === null) return;
+    collection.isIndexUntidy = true;
+    this.#untidy.add(collection.id);
+  }
+
+  /** Takes note that another engine of this directory has deleted collections, and lets go of them. */
+  noteDeletions(): void {
+    this.#open.closeDeleted();
+  }
+
+  /** Takes note that another engine of this directory would have used a collection's text index. */
+  noteTextIndexWanted(scope: CollectionScope): void {
+    try {
+      const collection = this.#open.find(this.catalogue.collection(scope));
+      if (collection !== null) this.#wantTextIndex(collection);
+    } catch (error) {
+      // It may be gone by now, or not to be opened: whoever asks next hears why.
+      if (!(error instanceof DatabaseError)) throw error;
+    }
   }
 
   /** Whether `maintain` has something to do. */
@@ -186,8 +277,9 @@ export class Engine {
 
   #context(info: CollectionInfo, collection: OpenCollection): DocumentContext {
     const onTextIndexMissed = (): void => {
-      collection.isTextIndexWanted = true;
-      this.#markUntidy(collection);
+      const { tenant, database, id } = info;
+      if (this.#role.kind !== 'reader') this.#wantTextIndex(collection);
+      else this.#requestTextIndex({ tenant, database, collectionId: id });
     };
     const metadataKeys = Object.keys(info.schema.keys).filter((key) => !key.startsWith('#'));
     return { store: collection.store, indexes: collection.indexes, metadataKeys, onTextIndexMissed };
@@ -234,16 +326,35 @@ export class Engine {
     }
   }
 
+  #wantTextIndex(collection: OpenCollection): void {
+    collection.isTextIndexWanted = true;
+    this.#markUntidy(collection);
+  }
+
   #markUntidy(collection: OpenCollection): void {
-    if (this.#settings.readOnly) return;
+    if (this.#settings.readOnly || this.#role.kind === 'reader') return;
     collection.isFileUntidy = true;
+    collection.isIndexUntidy = this.#role.kind !== 'writer';
     this.#untidy.add(collection.id);
+  }
+
+  /** One slice of `settle`. Returns whether more is left. */
+  #settleSlice(scope: CollectionScope): boolean {
+    const collection = this.#open.find(this.catalogue.collection(scope));
+    if (collection === null) return false;
+    const { store, indexes } = collection;
+    if (this.#role.kind !== 'writer') {
+      indexes.maintain(SLICE_MS, this.#nowMs, true);
+      if (!indexes.isSettled) return true;
+    }
+    return !this.#settings.readOnly && absorbText(store, collection.isTextIndexWanted);
   }
 
   /** One slice of what a collection waits for. Returns whether more is left. */
   #tidy(collection: OpenCollection): boolean {
     const { store, indexes } = collection;
-    if (!indexes.isSettled) {
+    if (collection.isIndexUntidy || !indexes.isSettled) {
+      collection.isIndexUntidy = false;
       indexes.maintain(SLICE_MS, this.#nowMs);
       return true;
     }
@@ -302,8 +413,40 @@ function emptyColumns(include: readonly Include[]): RecordColumns {
   };
 }
 
-function emptyNeighbours({ embeddings, include }: QueryRequest): Neighbours[] {
+function emptyNeighbours(
+  { embeddings, include, explain, ...request }: QueryRequest,
+  recall: number,
+): Neighbours[] {
   const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
   const distances = include.includes('distances') ? new Float32Array() : null;
-  return Array.from({ length: queryCount }, () => ({ ...emptyColumns(include), distances }));
+  const plan = explain ? emptyPlan(request.recall ?? recall) : null;
+  return Array.from({ length: queryCount }, () => ({ ...emptyColumns(include), distances, plan }));
+}
+
+function emptyStatistics(recall: number): CollectionStatistics {
+  const follower = { position: 0, lag: 0 };
+  return {
+    recordCount: 0,
+    sequence: 0,
+    dimension: null,
+    fileBytes: 0,
+    vectors: {
+      ...follower,
+      kind: 'unloaded',
+      cellCount: 0,
+      waitingCount: 0,
+      apartCount: 0,
+      savedPosition: 0,
+      recall,
+      measuredRecall: null,
+      effort: null,
+      probedCount: 0,
+      missedCount: 0,
+      repairedCount: 0,
+      bytes: 0,
+      cachedCount: 0,
+    },
+    text: { ...follower, isBuilt: false },
+    memory: { budget: 0, used: 0 },
+  };
 }

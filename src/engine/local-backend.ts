@@ -6,9 +6,10 @@
  * earlier lets them go first, so calls take effect in the order in which they were made. A promise resolves
  * after the commit.
  *
- * Maintenance runs between calls, in slices of a few milliseconds. A turn of it lasts one slice, or as long
+ * Maintenance runs between calls, in slices of a millisecond or two. A turn of it lasts one slice, or as long
  * as the calls since the last turn took together: so under load it gets half the thread, and calls take at
- * most twice as long.
+ * most twice as long. On a reader's thread every turn is one slice, since queries are to wait for nothing
+ * longer: between turns the event loop lets in the calls that have arrived.
  */
 
 import {
@@ -19,6 +20,7 @@ import {
   type CollectionInfo,
   type CollectionInput,
   type CollectionScope,
+  type CollectionStatistics,
   type DatabaseInfo,
   type DatabaseScope,
   type DeleteRequest,
@@ -32,14 +34,16 @@ import {
   RELEASE_VERSION,
   type RecordBatch,
   type RecordColumns,
-  type Settings,
+  type RepairReport,
   type TenantInfo,
+  type VerifyReport,
 } from '../api/index.ts';
 import { type Clock, DatabaseError } from '../base/index.ts';
 import type { Outcome } from '../records/index.ts';
 import { abortError } from './abort.ts';
 import type { Components } from './components.ts';
 import { Engine, type WriteCall } from './engine.ts';
+import type { EngineSettings } from './settings.ts';
 
 interface QueuedWrite {
   readonly scope: CollectionScope;
@@ -48,13 +52,14 @@ interface QueuedWrite {
   readonly settle: (outcome: Outcome<DeleteResult | undefined>) => void;
 }
 
-/** Longest turn of maintenance, whatever the calls took: a fifth of a second is already felt. */
-const MAINTENANCE_TURN_MS_MAX = 50;
+/** Longest turn of maintenance, whatever the calls took: no event loop is to stand still for longer. */
+const MAINTENANCE_TURN_MS_MAX = 20;
 
 /** See the top of this file. */
 export class LocalBackend implements Backend {
   readonly #engine: Engine;
   readonly #clock: Clock;
+  readonly #maintenanceTurnMsMax: number;
   #queue: QueuedWrite[] = [];
   #isFlushScheduled = false;
   #isMaintenanceScheduled = false;
@@ -63,9 +68,10 @@ export class LocalBackend implements Backend {
   #isClosed = false;
 
   /** Opens or creates the database. Errors: those of `Engine`. */
-  constructor(settings: Settings, components: Components) {
+  constructor(settings: EngineSettings, components: Components) {
     this.#engine = new Engine(settings, components);
     this.#clock = components.clock;
+    this.#maintenanceTurnMsMax = components.role.kind === 'reader' ? 0 : MAINTENANCE_TURN_MS_MAX;
   }
 
   heartbeat(options?: CallOptions): Promise<bigint> {
@@ -172,11 +178,48 @@ export class LocalBackend implements Backend {
     return this.#run(options, () => this.#engine.count(scope));
   }
 
+  settle(scope: CollectionScope, options?: CallOptions): Promise<void> {
+    return this.#runSliced(options, this.#engine.settle(scope));
+  }
+
+  statistics(scope: CollectionScope, options?: CallOptions): Promise<CollectionStatistics> {
+    return this.#run(options, () => this.#engine.statistics(scope));
+  }
+
+  verify(scope: CollectionScope, options?: CallOptions): Promise<VerifyReport> {
+    return this.#runSliced(options, this.#engine.verify(scope));
+  }
+
+  repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
+    return this.#runSliced(options, this.#engine.repair(scope));
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#flush();
     this.#isClosed = true;
     this.#engine.close();
+  }
+
+  /** Takes note that another thread has changed records of a collection, so many since it was opened. */
+  noteChange(scope: CollectionScope, writtenCount: number): void {
+    this.#note(() => this.#engine.noteChange(scope, writtenCount));
+  }
+
+  /** Takes note that another thread has deleted collections. */
+  noteDeletions(): void {
+    this.#note(() => this.#engine.noteDeletions());
+  }
+
+  /** Takes note that a query on another thread would have used a text index. */
+  noteTextIndexWanted(scope: CollectionScope): void {
+    this.#note(() => this.#engine.noteTextIndexWanted(scope));
+  }
+
+  #note(take: () => void): void {
+    if (this.#isClosed) return;
+    take();
+    this.#scheduleMaintenance();
   }
 
   /** Runs a call at once, after the writes that were queued before it. */
@@ -189,6 +232,21 @@ export class LocalBackend implements Backend {
     } finally {
       this.#callsMs += this.#clock.monotonicMs() - startMs;
       this.#scheduleMaintenance();
+    }
+  }
+
+  /**
+   * Runs a call that takes long, slice by slice, with a turn of the event loop between two of them: calls
+   * that come meanwhile wait for one slice at most, and the signal is heard.
+   */
+  async #runSliced<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
+    this.#check(options);
+    this.#flush();
+    for (;;) {
+      const slice = slices.next();
+      if (slice.done === true) return slice.value;
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#check(options);
     }
   }
 
@@ -258,7 +316,7 @@ export class LocalBackend implements Backend {
     setImmediate(() => {
       this.#isMaintenanceScheduled = false;
       if (this.#isClosed || this.#isFlushScheduled) return;
-      const untilMs = this.#clock.monotonicMs() + Math.min(this.#callsMs, MAINTENANCE_TURN_MS_MAX);
+      const untilMs = this.#clock.monotonicMs() + Math.min(this.#callsMs, this.#maintenanceTurnMsMax);
       this.#callsMs = 0;
       do this.#engine.maintain();
       while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);

@@ -5,11 +5,13 @@
  * deleted.
  */
 
-import type { CollectionInfo, Settings } from '../api/index.ts';
+import type { CollectionInfo } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
 import { deletedMeanwhile, RecordStore } from '../records/index.ts';
+import type { Components } from './components.ts';
 import type { Directory } from './directory.ts';
+import type { EngineSettings } from './settings.ts';
 
 /** One open collection: its records, its indexes, and what maintenance it waits for. */
 export interface OpenCollection {
@@ -20,19 +22,31 @@ export interface OpenCollection {
   isTextIndexWanted: boolean;
   /** The file has changed since its followers were last brought up and its free pages looked at. */
   isFileUntidy: boolean;
+  /** Records have changed since the indexes in memory were last maintained. */
+  isIndexUntidy: boolean;
 }
+
+/** Share of the memory for indexes that embeddings may take which can be read again. */
+const CACHE_SHARE = 1 / 2;
 
 /** See the top of this file. */
 export class OpenCollections {
   readonly #directory: Directory;
-  readonly #settings: Settings;
+  readonly #settings: EngineSettings;
+  readonly #components: Components;
   readonly #isKnown: (id: string) => boolean;
   readonly #open: LruMap<string, OpenCollection>;
 
   /** `isKnown` says whether the catalogue still has a collection. */
-  constructor(directory: Directory, settings: Settings, isKnown: (id: string) => boolean) {
+  constructor(
+    directory: Directory,
+    settings: EngineSettings,
+    isKnown: (id: string) => boolean,
+    components: Components,
+  ) {
     this.#directory = directory;
     this.#settings = settings;
+    this.#components = components;
     this.#isKnown = isKnown;
     const countMax = settings.path === null ? Number.POSITIVE_INFINITY : settings.openCollectionsMax;
     this.#open = new LruMap(countMax, (collection) => collection.store.close());
@@ -87,6 +101,39 @@ export class OpenCollections {
     }
   }
 
+  /** Bytes that the indexes of the open collections hold in memory. */
+  get indexBytes(): number {
+    return [...this.#open.values()].reduce((total, { indexes }) => total + indexes.bytes, 0);
+  }
+
+  /**
+   * Whether a collection may take so many bytes more for embeddings. Where the budget is used up, the indexes
+   * of collections that were used less recently go first. Half of it is left to what indexes need at all,
+   * which grows with the records, while memory that was taken for embeddings cannot be given back in part.
+   */
+  #grant(id: string, bytes: number): boolean {
+    const { memory } = this.#settings;
+    const cached = [...this.#open.values()].reduce((total, { indexes }) => total + indexes.cacheBytes, 0);
+    if (cached + bytes > memory * CACHE_SHARE) return false;
+    let used = this.indexBytes;
+    for (const other of this.#open.values()) {
+      if (used + bytes <= memory) return true;
+      if (other.id === id) continue;
+      used -= other.indexes.bytes;
+      other.indexes.drop();
+    }
+    return used + bytes <= memory;
+  }
+
+  /** Closes and forgets the collections that the catalogue no longer has. */
+  closeDeleted(): void {
+    for (const { id, store } of [...this.#open.values()]) {
+      if (this.#isKnown(id)) continue;
+      this.#open.take(id);
+      store.close();
+    }
+  }
+
   closeAll(): void {
     for (const collection of [...this.#open.values()]) {
       this.#open.take(collection.id);
@@ -109,13 +156,21 @@ export class OpenCollections {
 
   #openFile(info: CollectionInfo): OpenCollection {
     const store = this.#openStore(info.id);
-    const indexes = new CollectionIndexes(store, info.configuration.hnsw.space);
+    const { role, indexTuning } = this.#components;
+    const indexes = new CollectionIndexes(store, {
+      space: info.configuration.hnsw.space,
+      keepsCells: !this.#settings.readOnly && role.keepsCells,
+      keepsVectors: role.kind !== 'writer',
+      grant: (bytes) => this.#grant(info.id, bytes),
+      tuning: indexTuning,
+    });
     const collection: OpenCollection = {
       id: info.id,
       store,
       indexes,
       isTextIndexWanted: false,
       isFileUntidy: false,
+      isIndexUntidy: false,
     };
     this.#open.set(info.id, collection);
     return collection;

@@ -1,12 +1,4 @@
-/**
- * `Backend` on a worker thread: forwards every call and keeps the caller's event loop free.
- *
- * The thread keeps the process alive only while calls are under way, so that a program that forgets `close`
- * still ends. When the thread dies, its calls fail with `TESSERA_WORKER_STOPPED`; whether a write among them
- * was committed is then unknown, as after a lost connection, and everything acknowledged before is on the
- * disk.
- */
-import { Worker } from 'node:worker_threads';
+/** `Backend` on worker threads: forwards every call and keeps the caller's event loop free. */
 import type {
   Backend,
   BackendLimits,
@@ -16,6 +8,7 @@ import type {
   CollectionInfo,
   CollectionInput,
   CollectionScope,
+  CollectionStatistics,
   DatabaseInfo,
   DatabaseScope,
   DeleteRequest,
@@ -27,60 +20,24 @@ import type {
   QueryRequest,
   RecordBatch,
   RecordColumns,
-  Settings,
+  RepairReport,
   TenantInfo,
+  VerifyReport,
 } from '../api/index.ts';
-import { DatabaseError } from '../base/index.ts';
-import { abortError } from './abort.ts';
-import { unpackError, type WorkerRequest, type WorkerResponse } from './worker-protocol.ts';
-
-interface PendingCall {
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/**
- * What the thread takes over of the options that Node was started with. Others are for the main script:
- * `--input-type` keeps a thread from starting, `--import` would load the program's tools once more. Options
- * of the whole process, such as the size of the heap, hold without being named, and Node refuses them here.
- * What silences warnings has to be named, or SQLite's would be shown all the same.
- */
-const WARNING_SWITCHES = /^--(?:no-warnings|no-deprecation|disable-warning=.+)$/;
+import type { EngineSettings } from './settings.ts';
+import { ThreadPool } from './thread-pool.ts';
 
 /** See the top of this file; made by `open`. */
 export class WorkerBackend implements Backend {
-  readonly #worker: Worker;
-  readonly #calls = new Map<number, PendingCall>();
-  #nextCallId = 1;
-  #failure: DatabaseError | null = null;
-  #closing: Promise<void> | null = null;
+  readonly #pool: ThreadPool;
 
-  private constructor(worker: Worker) {
-    this.#worker = worker;
+  private constructor(pool: ThreadPool) {
+    this.#pool = pool;
   }
 
-  /** Starts the thread and opens the database in it. Errors: those of opening it. */
-  static async open(settings: Settings, workerUrl: URL): Promise<WorkerBackend> {
-    const execArgv = process.execArgv.filter((option) => WARNING_SWITCHES.test(option));
-    const worker = new Worker(workerUrl, { workerData: settings, name: 'tessera', execArgv });
-    const backend = new WorkerBackend(worker);
-    await new Promise<void>((resolve, reject) => {
-      worker.on('message', (response: WorkerResponse) => {
-        if (response.kind === 'opened') resolve();
-        else if (response.kind === 'failed') reject(unpackError(response.error));
-        else backend.#settle(response);
-      });
-      worker.on('error', (error) => {
-        reject(error);
-        backend.#fail(error);
-      });
-      worker.on('exit', () => backend.#fail(undefined));
-    }).catch(async (error: unknown) => {
-      await worker.terminate();
-      throw error;
-    });
-    worker.unref();
-    return backend;
+  /** Starts the threads and opens the database in them. Errors: those of opening it. */
+  static async open(settings: EngineSettings, workerUrl: URL): Promise<WorkerBackend> {
+    return new WorkerBackend(await ThreadPool.open(settings, workerUrl));
   }
 
   heartbeat(options?: CallOptions): Promise<bigint> {
@@ -187,19 +144,24 @@ export class WorkerBackend implements Backend {
     return this.#call('count', [scope], options);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+  settle(scope: CollectionScope, options?: CallOptions): Promise<void> {
+    return this.#call('settle', [scope], options);
   }
 
-  async #close(): Promise<void> {
-    if (this.#failure !== null) return;
-    try {
-      await this.#send('close', [], undefined);
-    } finally {
-      this.#failure = new DatabaseError('TESSERA_CLOSED', 'The client is closed. Open a new one.');
-      await this.#worker.terminate();
-    }
+  statistics(scope: CollectionScope, options?: CallOptions): Promise<CollectionStatistics> {
+    return this.#call('statistics', [scope], options);
+  }
+
+  verify(scope: CollectionScope, options?: CallOptions): Promise<VerifyReport> {
+    return this.#call('verify', [scope], options);
+  }
+
+  repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
+    return this.#call('repair', [scope], options);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
   }
 
   #call<T>(
@@ -207,54 +169,6 @@ export class WorkerBackend implements Backend {
     parameters: readonly unknown[],
     options: CallOptions | undefined,
   ): Promise<T> {
-    if (this.#closing !== null) {
-      return Promise.reject(new DatabaseError('TESSERA_CLOSED', 'The client is closed. Open a new one.'));
-    }
-    return this.#send(method, parameters, options?.signal);
-  }
-
-  #send<T>(
-    method: BackendMethod | 'close',
-    parameters: readonly unknown[],
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
-    if (signal?.aborted === true) return Promise.reject(abortError(signal));
-    const callId = this.#nextCallId++;
-    const onAbort = (): void => this.#post({ kind: 'abort', callId });
-    const result = new Promise<T>((resolve, reject) => {
-      this.#calls.set(callId, { resolve, reject });
-      this.#worker.ref();
-      this.#post({ kind: 'call', callId, method, arguments: parameters });
-    });
-    if (signal === undefined) return result;
-    signal.addEventListener('abort', onAbort, { once: true });
-    return result.finally(() => signal.removeEventListener('abort', onAbort));
-  }
-
-  #post(request: WorkerRequest): void {
-    this.#worker.postMessage(request);
-  }
-
-  #settle(response: WorkerResponse & { kind: 'result' | 'error' }): void {
-    const call = this.#calls.get(response.callId);
-    if (call === undefined) return;
-    this.#calls.delete(response.callId);
-    if (this.#calls.size === 0) this.#worker.unref();
-    if (response.kind === 'result') call.resolve(response.value as never);
-    else call.reject(unpackError(response.error));
-  }
-
-  /** The thread is gone: by `close`, or by a fault. */
-  #fail(cause: unknown): void {
-    const message =
-      'The worker thread of the database has stopped. Open a new client; acknowledged writes are stored.';
-    this.#failure ??= new DatabaseError(
-      'TESSERA_WORKER_STOPPED',
-      message,
-      cause === undefined ? {} : { cause },
-    );
-    for (const call of this.#calls.values()) call.reject(this.#failure);
-    this.#calls.clear();
+    return this.#pool.call(method, parameters, options);
   }
 }

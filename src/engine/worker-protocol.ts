@@ -1,12 +1,20 @@
 /**
- * What the calling thread and the worker thread say to each other. Everything is plain data that can be
+ * What the calling thread and the worker threads say to each other. Everything is plain data that can be
  * cloned.
  */
 
-import type { BackendMethod } from '../api/index.ts';
+import type { BackendMethod, CollectionScope, EmbeddingBatch } from '../api/index.ts';
 import { AssertionError, DatabaseError, type ErrorData } from '../base/index.ts';
+import type { EngineRole } from './components.ts';
+import type { EngineSettings } from './settings.ts';
 
-/** To the worker: make a call, or give one up. */
+/** What a worker is started with. */
+export interface WorkerData {
+  readonly settings: EngineSettings;
+  readonly role: EngineRole;
+}
+
+/** To the worker: make a call, give one up, or a notice, which has no answer. */
 export type WorkerRequest =
   | {
       readonly kind: 'call';
@@ -14,19 +22,44 @@ export type WorkerRequest =
       readonly method: BackendMethod | 'close';
       readonly arguments: readonly unknown[];
     }
-  | { readonly kind: 'abort'; readonly callId: number };
+  | { readonly kind: 'abort'; readonly callId: number }
+  | WorkerNotice;
+
+/**
+ * What other threads have done, or want: records of a collection have changed, so many since the database was
+ * opened; collections have been deleted;
+ * a query would have used a text index.
+ */
+export type WorkerNotice =
+  | { readonly kind: 'changed'; readonly scope: CollectionScope; readonly writtenCount: number }
+  | { readonly kind: 'deleted' }
+  | { readonly kind: 'textIndexWanted'; readonly scope: CollectionScope };
 
 /** How an error crosses threads: ours as data, a fault of ours by name, message and stack. */
 export type WorkerError =
   | { readonly kind: 'database'; readonly data: ErrorData }
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };
 
-/** From the worker: it is open (or why it is not), or what became of a call. */
+/** From the worker: it is open (or why it is not), what became of a call, or what it wants of the writer. */
 export type WorkerResponse =
   | { readonly kind: 'opened' }
   | { readonly kind: 'failed'; readonly error: WorkerError }
   | { readonly kind: 'result'; readonly callId: number; readonly value: unknown }
-  | { readonly kind: 'error'; readonly callId: number; readonly error: WorkerError };
+  | { readonly kind: 'error'; readonly callId: number; readonly error: WorkerError }
+  | { readonly kind: 'textIndexWanted'; readonly scope: CollectionScope };
+
+/**
+ * The blocks of embeddings in records that are handed over for good: moved and not copied, which saves both
+ * threads the time in which the pages of a copy are made.
+ */
+export function blocksOf(...records: { readonly embeddings: EmbeddingBatch | null }[]): ArrayBuffer[] {
+  return records.flatMap(({ embeddings }) => {
+    const buffer = embeddings?.values.buffer;
+    return buffer instanceof ArrayBuffer && buffer.byteLength === embeddings!.values.byteLength
+      ? [buffer]
+      : [];
+  });
+}
 
 /** Takes an error apart for the journey. */
 export function packError(error: unknown): WorkerError {

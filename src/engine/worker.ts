@@ -1,10 +1,16 @@
-/** The program of the worker thread: a `LocalBackend` behind a message port. */
+/** The program of a worker thread: a `LocalBackend` behind a message port. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Settings } from '../api/index.ts';
+import type { RecordColumns } from '../api/index.ts';
 import { assert } from '../base/index.ts';
 import { SYSTEM_COMPONENTS } from './components.ts';
 import { LocalBackend } from './local-backend.ts';
-import { packError, type WorkerRequest, type WorkerResponse } from './worker-protocol.ts';
+import {
+  blocksOf,
+  packError,
+  type WorkerData,
+  type WorkerRequest,
+  type WorkerResponse,
+} from './worker-protocol.ts';
 
 const port = parentPort;
 assert(port !== null, 'The worker program was started outside a worker thread.');
@@ -16,7 +22,9 @@ interface RunningCall {
 }
 
 const running = new Map<number, RunningCall>();
-const respond = (response: WorkerResponse): void => port.postMessage(response);
+const respond = (response: WorkerResponse, moved: readonly ArrayBuffer[] = []): void => {
+  port.postMessage(response, moved);
+};
 
 /** Starts a call; the last argument of every method but `close` is its options. */
 function start(backend: LocalBackend, request: WorkerRequest & { kind: 'call' }): void {
@@ -30,19 +38,43 @@ function start(backend: LocalBackend, request: WorkerRequest & { kind: 'call' })
     // first.
     .finally(() => (method === 'close' ? Promise.all(others) : undefined))
     .then(
-      (value) => respond({ kind: 'result', callId, value }),
+      // What was read for this answer belongs to nobody else.
+      (value) =>
+        respond({ kind: 'result', callId, value }, method === 'get' ? blocksOf(value as RecordColumns) : []),
       (error: unknown) => respond({ kind: 'error', callId, error: packError(error) }),
     )
     .finally(() => running.delete(callId));
   running.set(callId, { controller, answered });
 }
 
+function receive(backend: LocalBackend, request: WorkerRequest): void {
+  switch (request.kind) {
+    case 'call':
+      start(backend, request);
+      break;
+    case 'abort':
+      running.get(request.callId)?.controller.abort();
+      break;
+    case 'changed':
+      backend.noteChange(request.scope, request.writtenCount);
+      break;
+    case 'deleted':
+      backend.noteDeletions();
+      break;
+    case 'textIndexWanted':
+      backend.noteTextIndexWanted(request.scope);
+      break;
+  }
+}
+
 try {
-  const backend = new LocalBackend(workerData as Settings, SYSTEM_COMPONENTS);
-  port.on('message', (request: WorkerRequest) => {
-    if (request.kind === 'abort') running.get(request.callId)?.controller.abort();
-    else start(backend, request);
+  const { settings, role } = workerData as WorkerData;
+  const backend = new LocalBackend(settings, {
+    ...SYSTEM_COMPONENTS,
+    role,
+    requestTextIndex: (scope) => respond({ kind: 'textIndexWanted', scope }),
   });
+  port.on('message', (request: WorkerRequest) => receive(backend, request));
   respond({ kind: 'opened' });
 } catch (error) {
   respond({ kind: 'failed', error: packError(error) });

@@ -1,0 +1,318 @@
+/**
+ * The worker threads of one database: one that writes and any number that read.
+ *
+ * Each is an opener of the directory like any other, with connections, catalogue and indexes of its own, so
+ * that a reader sees every write that was acknowledged before the read was called: SQLite tells it at the
+ * start of each transaction. Reads therefore wait for no write; writes take effect in the order in which they
+ * were called. Where there are no readers (a database in memory, or `threads: 1`), the writer does all, and
+ * all calls take effect in the order in which they were called.
+ *
+ * A reader's indexes take memory and time to load. So the first reader answers alone until it is found at
+ * work; then the next one is started and *introduced*: it is sent a small copy of the call, whose answer
+ * nobody waits for, and takes part once it has answered. Among readers that know a collection, the one with
+ * the fewest calls under way is asked. A further reader that cannot be started is done without.
+ *
+ * A thread takes some 80 ms to start. The database is open once the first reader is there; until the writer
+ * is there too, that reader writes as well, as any opener can.
+ */
+import type { BackendMethod, CallOptions, CollectionScope, RecordBatch } from '../api/index.ts';
+import { mergeRepairReports, mergeVerifyReports } from './reports.ts';
+import { type EngineSettings, settingsOfThread } from './settings.ts';
+import type { WorkerData, WorkerNotice } from './worker-protocol.ts';
+import { closedError, type WorkerEvents, WorkerThread } from './worker-thread.ts';
+
+/**
+ * Who answers a method: the writer, with or without word to the readers that records have changed or that
+ * collections are gone; any reader; a reader that knows the collection; the reader that keeps the cells; all
+ * readers, or all threads, whose answers are put together.
+ */
+type Route =
+  | 'writer'
+  | 'change'
+  | 'deletion'
+  | 'any reader'
+  | 'knowing reader'
+  | 'first reader'
+  | 'all readers'
+  | 'all threads';
+
+const ROUTES: { readonly [Method in BackendMethod]: Route } = {
+  heartbeat: 'any reader',
+  version: 'any reader',
+  limits: 'any reader',
+  identity: 'any reader',
+  reset: 'deletion',
+  createTenant: 'writer',
+  getTenant: 'any reader',
+  createDatabase: 'writer',
+  getDatabase: 'any reader',
+  listDatabases: 'any reader',
+  deleteDatabase: 'deletion',
+  createCollection: 'writer',
+  getCollection: 'any reader',
+  getCollectionById: 'any reader',
+  listCollections: 'any reader',
+  countCollections: 'any reader',
+  updateCollection: 'writer',
+  deleteCollection: 'deletion',
+  add: 'change',
+  upsert: 'change',
+  update: 'change',
+  delete: 'change',
+  get: 'knowing reader',
+  query: 'knowing reader',
+  count: 'any reader',
+  settle: 'all threads',
+  statistics: 'first reader',
+  verify: 'all readers',
+  repair: 'all threads',
+};
+
+/** How the answers of several threads become one. */
+const MERGERS: { readonly [Method in BackendMethod]?: (answers: never[]) => unknown } = {
+  verify: mergeVerifyReports,
+  repair: mergeRepairReports,
+};
+
+/** What makes a copy of a call small: its answer. */
+const INTRODUCTIONS: { readonly [Method in BackendMethod]?: object } = {
+  get: { limit: 0, include: [] },
+  query: { nResults: 1, include: [], explain: false },
+};
+
+/** A reader's place, filled when it is first needed. */
+interface Reader {
+  readonly index: number;
+  thread: WorkerThread | null;
+  /** Under way, done or failed. */
+  opening: Promise<void> | null;
+  /** Methods and collections whose indexes it has loaded, as far as is known. */
+  readonly known: Set<string>;
+  isBeingIntroduced: boolean;
+}
+
+/** See the top of this file. */
+export class ThreadPool {
+  readonly #settings: EngineSettings;
+  readonly #workerUrl: URL;
+  readonly #events: WorkerEvents;
+  readonly #readers: readonly Reader[];
+  #writer: WorkerThread | null = null;
+  /** Resolves when the writer is there, or its failure is known. */
+  #writerOpening: Promise<void> = Promise.resolve();
+  /** Writes that the first reader was given for want of a writer. */
+  #earlyWrites: Promise<unknown>[] = [];
+  /** Resolves when the early writes have been answered; what is written then comes after them. */
+  #handover: Promise<void> = Promise.resolve();
+  /** Records written to each collection since the database was opened. */
+  readonly #written = new Map<string, number>();
+  #failure: Error | null = null;
+  #closing: Promise<void> | null = null;
+
+  private constructor(settings: EngineSettings, workerUrl: URL) {
+    this.#settings = settings;
+    this.#workerUrl = workerUrl;
+    this.#events = {
+      onStopped: (error) => this.#fail(error),
+      onTextIndexWanted: async (scope) => {
+        await this.#writerOpening;
+        this.#writer?.notify({ kind: 'textIndexWanted', scope });
+      },
+    };
+    this.#readers = Array.from({ length: settings.threads - 1 }, (_, index) => ({
+      index,
+      thread: null,
+      opening: null,
+      known: new Set<string>(),
+      isBeingIntroduced: false,
+    }));
+  }
+
+  /** Starts the thread that does all, or the first reader and then the writer. Errors: those of opening. */
+  static async open(settings: EngineSettings, workerUrl: URL): Promise<ThreadPool> {
+    const pool = new ThreadPool(settings, workerUrl);
+    const [first] = pool.#readers;
+    if (first === undefined) {
+      await pool.#startWriter();
+    } else {
+      await pool.#startReader(first);
+      pool.#writerOpening = pool.#startWriter().catch((error: Error) => pool.#fail(error));
+    }
+    return pool;
+  }
+
+  /** Makes a call on the threads that it belongs to; rejects as the method does. */
+  async call<T>(
+    method: BackendMethod,
+    parameters: readonly unknown[],
+    options: CallOptions = {},
+  ): Promise<T> {
+    if (this.#closing !== null) throw closedError();
+    if (this.#failure !== null) throw this.#failure;
+    const readers = this.#openReaders();
+    const [first] = readers;
+    const route = ROUTES[method];
+    if (route === 'writer') return this.#write(method, parameters, options);
+    if (route === 'change' || route === 'deletion') return this.#writeAndTell(method, parameters, options);
+    if (first === undefined) return this.#writer!.call(method, parameters, options);
+    switch (route) {
+      case 'any reader':
+        return leastBusy(readers).call(method, parameters, options);
+      case 'knowing reader':
+        return this.#knowingReader(method, parameters).call(method, parameters, options);
+      case 'first reader':
+        return first.thread.call(method, parameters, options);
+      default: {
+        const asked = route === 'all threads' ? this.#threads() : readers.map(({ thread }) => thread);
+        return askAll(asked, method, parameters, options);
+      }
+    }
+  }
+
+  /** Answers the calls under way, closes the database in every thread and ends them. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([this.#writerOpening, ...this.#readers.map(({ opening }) => opening)]);
+    // The last one to close a file folds its write-ahead log into it; two at the same moment leave it lying.
+    await Promise.all(this.#openReaders().map(({ thread }) => thread.close()));
+    await this.#writer?.close();
+  }
+
+  async #write<T>(method: BackendMethod, parameters: readonly unknown[], options: CallOptions): Promise<T> {
+    if (this.#writer === null) {
+      const written = this.#readers[0]!.thread!.call<T>(method, parameters, options);
+      this.#earlyWrites.push(written);
+      return written;
+    }
+    await this.#handover;
+    return this.#writer.call(method, parameters, options);
+  }
+
+  async #writeAndTell<T>(
+    method: BackendMethod,
+    parameters: readonly unknown[],
+    options: CallOptions,
+  ): Promise<T> {
+    const answer = await this.#write<T>(method, parameters, options);
+    if (ROUTES[method] === 'deletion') {
+      for (const { known } of this.#readers) known.clear();
+      this.#written.clear();
+      this.#notifyReaders({ kind: 'deleted' });
+    } else {
+      const scope = scopeIn(parameters);
+      const writtenCount = (this.#written.get(scope.collectionId) ?? 0) + recordCountIn(parameters);
+      this.#written.set(scope.collectionId, writtenCount);
+      this.#notifyReaders({ kind: 'changed', scope, writtenCount });
+    }
+    return answer;
+  }
+
+  #notifyReaders(notice: WorkerNotice): void {
+    for (const { thread } of this.#openReaders()) thread.notify(notice);
+  }
+
+  /** The least busy reader that knows the collection; where even that one is at work, more get to know it. */
+  #knowingReader(method: BackendMethod, parameters: readonly unknown[]): WorkerThread {
+    const key = `${method} ${scopeIn(parameters).collectionId}`;
+    const knowing = this.#openReaders().filter(({ index, known }) => index === 0 || known.has(key));
+    const chosen = leastBusy(knowing);
+    if (chosen.callCount > 0) this.#introduceNext(key, method, parameters);
+    return chosen;
+  }
+
+  #introduceNext(key: string, method: BackendMethod, parameters: readonly unknown[]): void {
+    const next = this.#readers.find(({ index, known }) => index > 0 && !known.has(key));
+    if (next === undefined || next.isBeingIntroduced) return;
+    next.isBeingIntroduced = true;
+    const [scope, request] = parameters;
+    const copy = { ...(request as object), ...INTRODUCTIONS[method] };
+    void this.#startReader(next)
+      .then(() => next.thread!.call(method, [scope, copy], {}))
+      .then(
+        () => {
+          next.known.add(key);
+          next.isBeingIntroduced = false;
+        },
+        () => {
+          // Who made the call hears of what is wrong with it. A thread that did not start is not tried again.
+          if (next.thread !== null) next.isBeingIntroduced = false;
+        },
+      );
+  }
+
+  async #startWriter(): Promise<void> {
+    const readerCount = this.#readers.length;
+    const isAlone = readerCount === 0;
+    this.#writer = await this.#start({
+      settings: isAlone ? this.#settings : settingsOfThread(this.#settings, 'writer', readerCount),
+      role: { kind: isAlone ? 'whole' : 'writer', keepsCells: isAlone },
+    });
+    this.#handover = Promise.allSettled(this.#earlyWrites).then(() => {});
+    this.#earlyWrites = [];
+  }
+
+  #startReader(reader: Reader): Promise<void> {
+    const settings = settingsOfThread(this.#settings, 'reader', this.#readers.length);
+    const role = { kind: 'reader', keepsCells: reader.index === 0 } as const;
+    reader.opening ??= this.#start({ settings, role }).then((thread) => {
+      reader.thread = thread;
+    });
+    return reader.opening;
+  }
+
+  async #start(data: WorkerData): Promise<WorkerThread> {
+    const thread = await WorkerThread.start(this.#workerUrl, data, this.#events);
+    if (this.#failure !== null) void thread.end(this.#failure);
+    return thread;
+  }
+
+  #openReaders(): (Reader & { readonly thread: WorkerThread })[] {
+    return this.#readers.filter(isOpen);
+  }
+
+  #threads(): WorkerThread[] {
+    const readers = this.#openReaders().map(({ thread }) => thread);
+    return this.#writer === null ? readers : [this.#writer, ...readers];
+  }
+
+  /** One thread is gone by a fault. A database that answers some calls and not others helps nobody. */
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const thread of this.#threads()) void thread.end(error);
+  }
+}
+
+function isOpen(reader: Reader): reader is Reader & { readonly thread: WorkerThread } {
+  return reader.thread !== null;
+}
+
+function leastBusy(readers: readonly { readonly thread: WorkerThread }[]): WorkerThread {
+  let [{ thread: best } = { thread: undefined }] = readers;
+  for (const { thread } of readers) if (thread.callCount < best!.callCount) best = thread;
+  return best!;
+}
+
+/** Every method whose route asks for it begins with the scope of a collection. */
+function scopeIn(parameters: readonly unknown[]): CollectionScope {
+  return parameters[0] as CollectionScope;
+}
+
+/** Records of a write; those of a delete are not counted. */
+function recordCountIn(parameters: readonly unknown[]): number {
+  return (parameters[1] as Partial<RecordBatch>).ids?.length ?? 0;
+}
+
+async function askAll<T>(
+  threads: readonly WorkerThread[],
+  method: BackendMethod,
+  parameters: readonly unknown[],
+  options: CallOptions,
+): Promise<T> {
+  const answers = await Promise.all(threads.map((thread) => thread.call(method, parameters, options)));
+  const merge = MERGERS[method] as ((answers: unknown[]) => unknown) | undefined;
+  return (merge === undefined ? answers[0] : merge(answers)) as T;
+}
