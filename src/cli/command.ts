@@ -18,6 +18,8 @@ export interface Command {
   readonly summary: string;
   /** What the help says beyond the options. */
   readonly description: string;
+  /** Placeholders of what is given without an option's name, all of which must be given. */
+  readonly operands: readonly string[];
   readonly options: readonly OptionSpec[];
   /** Runs to its end and returns the exit status. */
   run(values: OptionValues, terminal: Terminal): Promise<number>;

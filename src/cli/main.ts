@@ -3,12 +3,16 @@ import { RELEASE_VERSION } from '../api/index.ts';
 import { DatabaseError, nearestOf } from '../base/index.ts';
 import type { Command, Terminal } from './command.ts';
 import { formatOptions, parseOptions, UsageError } from './options.ts';
+import { repairCommand } from './repair.ts';
 import { runCommand } from './run.ts';
+import { statsCommand } from './stats.ts';
+import { verifyCommand } from './verify.ts';
 
-const COMMANDS: readonly Command[] = [runCommand];
+const COMMANDS: readonly Command[] = [runCommand, statsCommand, verifyCommand, repairCommand];
 
 /**
- * Runs one command line, without the program's name. Exit statuses: 0 done, 1 it failed, 2 it makes no sense.
+ * Runs one command line, without the program's name. Exit statuses: 0 done, 1 it failed or found faults, 2 it
+ * makes no sense.
  *
  * Faults of ours are not caught: the process dies with the stack.
  */
@@ -39,7 +43,7 @@ async function dispatch(args: readonly string[], terminal: Terminal): Promise<nu
     const nearest = nearestOf(name, [...COMMANDS.map((candidate) => candidate.name), '--help', '--version']);
     throw new UsageError(`Unknown command ${name}.${nearest === null ? '' : ` Did you mean ${nearest}?`}`);
   }
-  const values = parseOptions(rest, command.options);
+  const values = parseOptions(rest, command.options, command.operands);
   if (values['help'] === true) {
     terminal.out(formatCommandHelp(command));
     return 0;
@@ -61,6 +65,6 @@ Options:
   --version Shows the version`;
 }
 
-function formatCommandHelp({ name, description, options }: Command): string {
-  return `Usage: tessera ${name} [OPTIONS]\n\n${description}\n\nOptions:\n${formatOptions(options)}`;
+function formatCommandHelp({ name, description, operands, options }: Command): string {
+  return `Usage: ${['tessera', name, ...operands].join(' ')} [OPTIONS]\n\n${description}\n\nOptions:\n${formatOptions(options)}`;
 }

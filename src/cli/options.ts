@@ -1,6 +1,6 @@
 /**
- * Options of commands as data: one table parses them, prints them in `--help` and finds the one that was
- * meant.
+ * Options and operands of commands as data: one table parses them, prints them in `--help` and finds the one
+ * that was meant.
  */
 import { parseArgs } from 'node:util';
 import { nearestOf } from '../base/index.ts';
@@ -15,7 +15,7 @@ export interface OptionSpec {
   readonly summary: string;
 }
 
-/** What was given: strings for options with a value, `true` for switches. */
+/** What was given: strings for options with a value and for operands, `true` for switches. */
 export type OptionValues = { readonly [name: string]: string | boolean | undefined };
 
 /** The command line makes no sense: exit status 2. */
@@ -23,19 +23,32 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Parses a command's options. Errors: `UsageError` naming the nearest option that exists. */
-export function parseOptions(args: readonly string[], specs: readonly OptionSpec[]): OptionValues {
+/**
+ * Parses a command's options and operands, which are found under their placeholders. Errors: `UsageError`
+ * naming the nearest option that exists.
+ */
+export function parseOptions(
+  args: readonly string[],
+  specs: readonly OptionSpec[],
+  operands: readonly string[] = [],
+): OptionValues {
   checkNames(args, specs);
   const options = Object.fromEntries(
     specs.map(({ name, value }) => [name, { type: value === null ? 'boolean' : 'string' } as const]),
   );
+  let parsed: { readonly values: object; readonly positionals: readonly string[] };
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false })
-      .values as OptionValues;
+    parsed = parseArgs({ args: [...args], options, strict: true, allowPositionals: operands.length > 0 });
   } catch (cause) {
     // Node's sentences name the option and what is wrong with it.
     throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
+  const { values, positionals } = parsed;
+  const isHelpWanted = 'help' in values;
+  if (positionals.length !== operands.length && !isHelpWanted) {
+    throw new UsageError(`Expected ${operands.join(' ')}, got ${positionals.join(' ') || 'nothing'}.`);
+  }
+  return { ...values, ...Object.fromEntries(operands.map((name, i) => [name, positionals[i]])) };
 }
 
 function checkNames(args: readonly string[], specs: readonly OptionSpec[]): void {

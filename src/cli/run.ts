@@ -35,6 +35,7 @@ export const runCommand: Command = {
   description:
     "Serves the database in a directory to Chroma's clients and to tesseradb's HttpClient.\n" +
     'There is no authentication: whoever reaches the port can read and delete everything.',
+  operands: [],
   options: [
     {
       name: 'path',

@@ -7,7 +7,6 @@
  * range.
  */
 import {
-  DEFAULT_RECALL,
   type Include,
   LIMITS,
   parseIds,
@@ -213,11 +212,14 @@ export function invalidArgument(name: string, expectation: string, value: unknow
   );
 }
 
-/** Checks `recall`, which `exact` overrides. Errors: `TESSERA_INVALID_ARGUMENT`. */
-export function parseRecall(recall: unknown, exact: unknown): number {
+/**
+ * Checks `recall`, which `exact` overrides; `null` where neither says anything. Errors:
+ * `TESSERA_INVALID_ARGUMENT`.
+ */
+export function parseRecall(recall: unknown, exact: unknown): number | null {
   if (parseFlag(exact, 'exact')) return 1;
-  if (recall === undefined) return DEFAULT_RECALL;
+  if (recall === undefined) return null;
   if (typeof recall === 'number' && recall > 0 && recall <= 1) return recall;
-  const message = `Expected recall to be a number above 0 and up to 1, got ${show(recall)}. Leave it out for ${DEFAULT_RECALL}.`;
+  const message = `Expected recall to be a number above 0 and up to 1, got ${show(recall)}. Leave it out for the collection's own.`;
   throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { field: 'recall' } });
 }

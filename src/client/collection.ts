@@ -4,6 +4,7 @@ import {
   type CollectionInfo,
   type CollectionSchema,
   type CollectionScope,
+  type CollectionStatistics,
   checkName,
   type DeleteResult,
   decodeMetadata,
@@ -14,13 +15,15 @@ import {
   type MetadataChanges,
   type MetadataInput,
   packEmbeddings,
-  parseBatch,
-  parseColumns,
-  parseEmbeddings,
+  parseBatchInPieces,
+  parseColumnsInPieces,
+  parseEmbeddingsInPieces,
   type RecordBatch,
+  type RepairReport,
+  type VerifyReport,
   type WriteVerb,
 } from '../api/index.ts';
-import { DatabaseError } from '../base/index.ts';
+import { DatabaseError, type Pieces } from '../base/index.ts';
 import type { EmbeddingFunction } from '../embed/index.ts';
 import {
   checkIntegers,
@@ -29,6 +32,7 @@ import {
   invalidArgument,
   membersOf,
   parseCount,
+  parseFlag,
   parseInclude,
   parseRecall,
   parseSelection,
@@ -38,7 +42,7 @@ import {
   SIGNAL_MEMBERS,
 } from './arguments.ts';
 import { type ConfigurationChanges, updateConfiguration } from './configuration.ts';
-import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
+import { type Cancellable, type Connection, inTurns, throwIfAborted } from './connection.ts';
 import { Embedder } from './embedder.ts';
 import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
 import { GetResult, QueryResult } from './results.ts';
@@ -80,8 +84,10 @@ export interface QueryInput<Included extends QueryInclude> extends SelectionInpu
   readonly include?: Included | undefined;
   /** Asks for the exact answer; the same as `recall: 1`. */
   readonly exact?: boolean | undefined;
-  /** Share of the exact answer to reach on average, above 0 and up to 1; default 0.99. */
+  /** Share of the exact answer to reach on average, above 0 and up to 1; by default the collection's. */
   readonly recall?: number | undefined;
+  /** Whether `plans` of the result tells how each query was answered. */
+  readonly explain?: boolean | undefined;
 }
 
 /** What `delete` takes. */
@@ -126,6 +132,7 @@ const QUERY_MEMBERS = membersOf<QueryInput<QueryInclude>>({
   include: true,
   exact: true,
   recall: true,
+  explain: true,
 });
 const DELETE_MEMBERS = membersOf<DeleteInput>({ ...SELECTION_MEMBERS, limit: true });
 const PEEK_MEMBERS: readonly string[] = ['limit', 'signal'];
@@ -201,18 +208,14 @@ export class Collection {
    * `TESSERA_EMBEDDING_FUNCTION`, `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_LIMIT_EXCEEDED`.
    */
   async add(input: RecordsInput): Promise<void> {
-    const batch = await this.#prepare(input, 'add');
-    const backend = await this.#connection.backend(input);
-    await backend.add(this.#scope, batch, { signal: input.signal });
+    await this.#write(input, 'add');
   }
 
   /**
    * Inserts records, or updates those whose id is stored; metadata is merged key by key. Otherwise as `add`.
    */
   async upsert(input: RecordsInput<MetadataChanges>): Promise<void> {
-    const batch = await this.#prepare(input, 'upsert');
-    const backend = await this.#connection.backend(input);
-    await backend.upsert(this.#scope, batch, { signal: input.signal });
+    await this.#write(input, 'upsert');
   }
 
   /**
@@ -221,9 +224,7 @@ export class Collection {
    * `add`.
    */
   async update(input: UpdateInput): Promise<void> {
-    const batch = await this.#prepare(input, 'update');
-    const backend = await this.#connection.backend(input);
-    await backend.update(this.#scope, batch, { signal: input.signal });
+    await this.#write(input, 'update');
   }
 
   /**
@@ -250,8 +251,11 @@ export class Collection {
         'Validation error: limit: limit can only be specified when a where clause is provided',
       );
     }
-    const backend = await this.#connection.backend(input);
-    return backend.delete(this.#scope, { ...selection, limit }, { signal: input.signal });
+    const request = { ...selection, limit };
+    const options = { signal: input.signal };
+    return this.#connection.write(input, nothing(), (backend) =>
+      backend.delete(this.#scope, request, options),
+    );
   }
 
   /**
@@ -322,12 +326,14 @@ export class Collection {
     const include = parseInclude(input.include, QUERY_INCLUDE, QUERY_COLUMNS) as QueryInclude;
     const nResults = parseCount(input.nResults, 'nResults', 1, 10);
     const recall = parseRecall(input.recall, input.exact);
+    const explain = parseFlag(input.explain, 'explain');
     const selection = parseSelection(input);
     throwIfAborted(input.signal);
     const embeddings = await this.#embedQueries(input);
     const backend = await this.#connection.backend(input);
-    const request = { ...selection, embeddings, nResults, include, recall };
-    return new QueryResult(await backend.query(this.#scope, request, { signal: input.signal }), include);
+    const request = { ...selection, embeddings, nResults, include, recall, explain };
+    const neighbours = await backend.query(this.#scope, request, { signal: input.signal });
+    return new QueryResult(neighbours, include, explain);
   }
 
   /** How many records there are. */
@@ -335,6 +341,56 @@ export class Collection {
     checkMembers(options, 'count', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return backend.count(this.#scope, { signal: options.signal });
+  }
+
+  /**
+   * Resolves when every index has taken in all that was acknowledged before the call.
+   *
+   * Answers are complete without it, for queries look at what the indexes have not taken in yet; they are
+   * faster afterwards. Other calls go on meanwhile. Errors: `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_CORRUPT`
+   * where a damaged record keeps an index from being loaded, `TESSERA_UNSUPPORTED` by a server that is not
+   * ours.
+   */
+  async settle(options: Cancellable = {}): Promise<void> {
+    checkMembers(options, 'settle', SIGNAL_MEMBERS);
+    const backend = await this.#connection.backend(options);
+    await backend.settle(this.#scope, { signal: options.signal });
+  }
+
+  /**
+   * How far the indexes have come, how well they find, and what they take.
+   *
+   * Nothing is loaded or brought up to date for it. Errors: `TESSERA_COLLECTION_NOT_FOUND`,
+   * `TESSERA_UNSUPPORTED` by a server that is not ours.
+   */
+  async stats(options: Cancellable = {}): Promise<CollectionStatistics> {
+    checkMembers(options, 'stats', SIGNAL_MEMBERS);
+    const backend = await this.#connection.backend(options);
+    return backend.statistics(this.#scope, { signal: options.signal });
+  }
+
+  /**
+   * Compares every record with its checksums and with the indexes, and tells what differs.
+   *
+   * Other calls go on meanwhile. What is found is in the report, not an error. Errors:
+   * `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_UNSUPPORTED` by a server that is not ours.
+   */
+  async verify(options: Cancellable = {}): Promise<VerifyReport> {
+    checkMembers(options, 'verify', SIGNAL_MEMBERS);
+    const backend = await this.#connection.backend(options);
+    return backend.verify(this.#scope, { signal: options.signal });
+  }
+
+  /**
+   * Verifies, and makes the indexes that differ anew from the records, which it never changes.
+   *
+   * Other calls go on meanwhile. What is left is damage of the records themselves: write those anew, or
+   * restore the collection from a copy. Errors: as `verify`, and `TESSERA_READ_ONLY`.
+   */
+  async repair(options: Cancellable = {}): Promise<RepairReport> {
+    checkMembers(options, 'repair', SIGNAL_MEMBERS);
+    const backend = await this.#connection.backend(options);
+    return backend.repair(this.#scope, { signal: options.signal });
   }
 
   /**
@@ -374,7 +430,7 @@ export class Collection {
     return { tenant, database, collectionId: id };
   }
 
-  async #prepare(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<RecordBatch> {
+  async #write(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<void> {
     checkMembers(input, verb, RECORDS_MEMBERS);
     throwIfAborted(input.signal);
     checkWriteIds(input.ids);
@@ -388,12 +444,26 @@ export class Collection {
           : 'Expected embeddings, or documents to embed, got neither.',
       );
     }
-    if (embeddings || !Array.isArray(documents)) return parseBatch(input, verb);
+    const batch =
+      embeddings || !Array.isArray(documents)
+        ? parseBatchInPieces(input, verb)
+        : await this.#embedded(input, documents, verb);
+    const options = { signal: input.signal, isBatchGivenAway: true };
+    await this.#connection.write(input, batch, (backend, value) =>
+      backend[verb](this.#scope, value, options),
+    );
+  }
 
+  /** The batch with embeddings of its documents. */
+  async #embedded(
+    input: RecordsInput<MetadataChanges> | UpdateInput,
+    documents: readonly (string | null)[],
+    verb: WriteVerb,
+  ): Promise<Pieces<RecordBatch>> {
     // Everything else is checked before texts are embedded, which may cost time and money.
-    const columns = parseColumns(input, verb);
+    const columns = await inTurns(parseColumnsInPieces(input, verb));
     const embedded = await this.#embedder.embedDocuments(documents, verb === 'update');
-    return { ...columns, embeddings: parseEmbeddings(embedded, verb) };
+    return withEmbeddings(columns, embedded, verb);
   }
 
   async #embedQueries(input: QueryInput<QueryInclude>): Promise<EmbeddingBatch> {
@@ -409,6 +479,17 @@ export class Collection {
     return this.#embedder.embedQueries(queryTexts);
   }
 }
+
+function* withEmbeddings(
+  columns: Omit<RecordBatch, 'embeddings'>,
+  embeddings: unknown,
+  verb: WriteVerb,
+): Pieces<RecordBatch> {
+  return { ...columns, embeddings: yield* parseEmbeddingsInPieces(embeddings, verb) };
+}
+
+/** What a write computes that is told everything. */
+function* nothing(): Pieces<undefined> {}
 
 /**
  * What `console.log` shows in Node: `toJSON`, where the private fields alone would show nothing. Node's name

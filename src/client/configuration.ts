@@ -27,15 +27,18 @@ export interface ConfigurationInput {
    * `hnsw.space`.
    */
   readonly space?: Space | undefined;
-  /** Accepted, stored and given back; of these, only `space` has an effect. */
+  /** Share of the exact answer that queries reach on average when they do not say; default 0.99. */
+  readonly recall?: number | undefined;
+  /** Accepted, stored and given back; `efSearch` stands for a recall where none is set. */
   readonly hnsw?: HnswInput | null | undefined;
-  /** Accepted for compatibility; only its `space` has an effect. */
+  /** Accepted for compatibility; its `space` has an effect, and `searchNprobe` as `efSearch` has. */
   readonly spann?: { readonly space?: Space; readonly [name: string]: unknown } | null | undefined;
   readonly embeddingFunction?: EmbeddingFunction | null | undefined;
 }
 
 /** What `modify` takes as `configuration`. The space is fixed for the life of a collection. */
 export interface ConfigurationChanges {
+  readonly recall?: number | undefined;
   readonly hnsw?: HnswInput | undefined;
   readonly spann?: { readonly [name: string]: unknown } | undefined;
   readonly embeddingFunction?: EmbeddingFunction | undefined;
@@ -46,11 +49,17 @@ export type SchemaInput = Readonly<Record<string, unknown>> | { serializeToJSON(
 
 const CONFIGURATION_MEMBERS = membersOf<ConfigurationInput>({
   space: true,
+  recall: true,
   hnsw: true,
   spann: true,
   embeddingFunction: true,
 });
-const CHANGE_MEMBERS = membersOf<ConfigurationChanges>({ hnsw: true, spann: true, embeddingFunction: true });
+const CHANGE_MEMBERS = membersOf<ConfigurationChanges>({
+  recall: true,
+  hnsw: true,
+  spann: true,
+  embeddingFunction: true,
+});
 
 /** What a collection is made of, besides its name. */
 export interface CollectionDesign {
@@ -99,6 +108,7 @@ export function updateConfiguration(
   if (embeddingFunction?.getConfig !== undefined)
     current?.validateConfigUpdate?.(embeddingFunction.getConfig());
   const wire: Record<string, unknown> = {};
+  if (changes.recall !== undefined) wire['recall'] = changes.recall;
   if (changes.hnsw !== undefined) wire['hnsw'] = snakeCaseMembers(changes.hnsw, 'hnsw');
   if (changes.spann !== undefined) wire['spann'] = snakeCaseMembers(changes.spann, 'spann');
   if (embeddingFunction) wire['embedding_function'] = describeEmbeddingFunction(embeddingFunction);
@@ -181,8 +191,9 @@ function parseGiven(wire: Record<string, unknown>, metadata: string | null): Col
 }
 
 function wireConfiguration(input: DesignInput): Record<string, unknown> {
-  const { space, hnsw, spann } = input.configuration ?? {};
+  const { space, recall, hnsw, spann } = input.configuration ?? {};
   const wire: Record<string, unknown> = {};
+  if (recall !== undefined) wire['recall'] = recall;
   if (hnsw !== undefined && hnsw !== null) wire['hnsw'] = snakeCaseMembers(hnsw, 'hnsw');
   if (spann !== undefined && spann !== null) wire['spann'] = snakeCaseMembers(spann, 'spann');
   if (space !== undefined) setSpace(wire, space, true);

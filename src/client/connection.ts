@@ -1,6 +1,6 @@
 /** The backend behind a client: opened by the first call, shared by all of its collections, closed once. */
 import type { Backend } from '../api/index.ts';
-import { DatabaseError } from '../base/index.ts';
+import { DatabaseError, type Pieces } from '../base/index.ts';
 import { invalidArgument } from './arguments.ts';
 
 /** Options that every method of the library takes. */
@@ -15,6 +15,8 @@ export class Connection {
   readonly #isOwner: boolean;
   #opening: Promise<Backend> | null = null;
   #isClosed = false;
+  /** Resolves when the writes called so far are with the backend, or have failed. */
+  #written: Promise<void> = Promise.resolve();
 
   /** `isOwner` says whether closing this closes the backend, or leaves it to whom it was borrowed from. */
   constructor(open: () => Promise<Backend>, isOwner = true) {
@@ -38,6 +40,33 @@ export class Connection {
     } catch (error) {
       if (!this.#isClosed && (await isRejected(opening)) && this.#opening === opening) this.#opening = null;
       throw error;
+    }
+  }
+
+  /**
+   * Computes what a write takes, letting the event loop come round between the pieces, and hands it to the
+   * backend; writes arrive there in the order of these calls. The first piece is computed at once.
+   *
+   * Errors: as `backend`, and those of `pieces` and `send`.
+   */
+  async write<T, Answer>(
+    options: Cancellable,
+    pieces: Pieces<T>,
+    send: (backend: Backend, value: T) => Promise<Answer>,
+  ): Promise<Answer> {
+    const before = this.#written;
+    let arrived = (): void => {};
+    this.#written = new Promise((resolve) => {
+      arrived = resolve;
+    });
+    try {
+      const value = await inTurns(pieces);
+      await before;
+      const backend = await this.backend(options);
+      // Not awaited: the next write may go once this one is on its way.
+      return send(backend, value);
+    } finally {
+      arrived();
     }
   }
 
@@ -65,6 +94,24 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   }
   if (!signal.aborted) return;
   throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', { cause: signal.reason });
+}
+
+/** Runs a computation, letting the event loop come round after each piece. */
+export async function inTurns<T>(pieces: Pieces<T>): Promise<T> {
+  let step = pieces.next();
+  while (step.done !== true) {
+    await nextTurn();
+    step = pieces.next();
+  }
+  return step.value;
+}
+
+/** Browsers have no `setImmediate`. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve);
+  });
 }
 
 function isRejected(promise: Promise<unknown>): Promise<boolean> {

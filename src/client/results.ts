@@ -5,6 +5,7 @@ import {
   type Include,
   type Metadata,
   type Neighbours,
+  type QueryPlan,
   type RecordColumns,
 } from '../api/index.ts';
 import type {
@@ -83,10 +84,12 @@ export class QueryResult<
   readonly embeddings: Column<Included, 'embeddings', number[][][]>;
   readonly metadatas: Column<Included, 'metadatas', (TMeta | null)[][]>;
   readonly uris: Column<Included, 'uris', (string | null)[][]>;
+  /** How each query was answered; `null` unless the query said `explain: true`. */
+  readonly plans: QueryPlan[] | null;
   readonly include: Included;
 
   /** Made by `Collection.query`. */
-  constructor(neighbours: readonly Neighbours[], include: Included) {
+  constructor(neighbours: readonly Neighbours[], include: Included, isExplained: boolean) {
     const decoded = neighbours.map(decodeColumns);
     const column = (name: Include, values: readonly unknown[]): unknown =>
       include.includes(name) ? values : null;
@@ -111,6 +114,8 @@ export class QueryResult<
       'uris',
       decoded.map(({ uris }) => uris),
     ) as typeof this.uris;
+    const plans = neighbours.map(({ plan }) => plan).filter((plan) => plan !== null);
+    this.plans = isExplained && plans.length === neighbours.length ? plans : null;
     this.include = include;
   }
 

@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  DEFAULT_RECALL,
-  defaultSchema,
-  packEmbeddings,
-  parseBatch,
-  parseConfiguration,
-} from '../../api/index.ts';
+import { defaultSchema, packEmbeddings, parseBatch, parseConfiguration } from '../../api/index.ts';
 import { DatabaseError } from '../../base/index.ts';
 import { HttpBackend } from './http-backend.ts';
 import { HttpClient } from './http-client.ts';
@@ -109,14 +103,38 @@ describe('requests', () => {
     expect(info.schema.keys).toHaveProperty('#embedding');
   });
 
-  test('a query asks for a recall only where it is not the default', async () => {
+  test('a collection is created and changed with the recall that was set, or the cells to search', async () => {
+    const { backend, sent } = fakeServer({ '/collections': JSON.stringify(COLLECTION_JSON) });
+    const create = async (configuration: unknown): Promise<void> => {
+      const parsed = parseConfiguration(configuration, null);
+      const schema = defaultSchema(parsed);
+      const input = { name: 'demo', metadata: null, configuration: parsed, schema, getOrCreate: false };
+      await backend.createCollection(SCOPE, input);
+    };
+    await create({ recall: 0.9, hnsw: { ef_search: 10 } });
+    await create({ spann: { space: 'ip', search_nprobe: 8 } });
+    await backend.updateCollection(COLLECTION, { configuration: { recall: 0.5, hnsw: undefined } });
+    await backend.updateCollection(COLLECTION, { configuration: { searchNprobe: 16 } });
+    const configurations = sent.map(({ body }) => {
+      const members = JSON.parse(body) as Record<string, unknown>;
+      return members['configuration'] ?? members['new_configuration'];
+    });
+    expect(configurations).toEqual([
+      { recall: 0.9, hnsw: { ef_search: 10 } },
+      { spann: { space: 'ip', search_nprobe: 8 } },
+      { recall: 0.5 },
+      { spann: { search_nprobe: 16 } },
+    ]);
+  });
+
+  test('a query says of recall and plans what it was told, and nothing otherwise', async () => {
     const { backend, sent } = fakeServer({ '/query': '{"ids":[[]],"distances":[[]]}' });
     const embeddings = packEmbeddings([[1, 0.5]], { field: 'embeddings', allowNull: false });
     const request = { ...EVERYTHING, embeddings, nResults: 3, include: ['distances'] as const };
-    await backend.query(COLLECTION, { ...request, recall: DEFAULT_RECALL });
-    await backend.query(COLLECTION, { ...request, recall: 1 });
+    await backend.query(COLLECTION, { ...request, recall: null, explain: false });
+    await backend.query(COLLECTION, { ...request, recall: 0.99, explain: true });
     expect(sent[0]!.body).toBe('{"query_embeddings":[[1,0.5]],"n_results":3,"include":["distances"]}');
-    expect(sent[1]!.body).toContain('"recall":1');
+    expect(sent[1]!.body).toContain('"recall":0.99,"explain":true');
   });
 });
 
@@ -139,7 +157,7 @@ describe('answers', () => {
     const { backend } = fakeServer({ '/query': answer });
     const embeddings = packEmbeddings([[1]], { field: 'embeddings', allowNull: false });
     const request = { ...EVERYTHING, embeddings, nResults: 2, include: ['distances', 'metadatas'] as const };
-    const [found] = await backend.query(COLLECTION, { ...request, recall: 1 });
+    const [found] = await backend.query(COLLECTION, { ...request, recall: 1, explain: false });
     expect(found!.distances).toEqual(Float32Array.of(1, Number.POSITIVE_INFINITY));
   });
 
@@ -156,6 +174,75 @@ describe('answers', () => {
       expect((await faultOf(call)).code).toBe('TESSERA_REMOTE');
     },
   );
+});
+
+describe('calls that only our servers have', () => {
+  const calls = {
+    settle: (backend: HttpBackend) => backend.settle(COLLECTION),
+    stats: (backend: HttpBackend) => backend.statistics(COLLECTION),
+    verify: (backend: HttpBackend) => backend.verify(COLLECTION),
+    repair: (backend: HttpBackend) => backend.repair(COLLECTION),
+  };
+
+  test.each(Object.entries(calls))(
+    '%s is refused by name where a server does not have it',
+    async (name, call) => {
+      for (const [status, body] of [
+        [404, ''],
+        [405, ''],
+        [501, '{"error":"ChromaError","message":"not here"}'],
+      ] as const) {
+        const fault = await faultOf(call(failingServer(status, body)));
+        expect([status, fault.code]).toEqual([status, 'TESSERA_UNSUPPORTED']);
+        expect(fault.message).toContain(`does not offer ${name}`);
+      }
+    },
+  );
+
+  test.each(Object.entries(calls))('%s passes on what else is wrong', async (_name, call) => {
+    const faults = [
+      [404, 'Collection [x] does not exist', undefined, 'TESSERA_COLLECTION_NOT_FOUND'],
+      [404, 'Database [x] not found', undefined, 'TESSERA_DATABASE_NOT_FOUND'],
+      [501, 'opened with readOnly', 'TESSERA_READ_ONLY', 'TESSERA_READ_ONLY'],
+      [500, 'oh', undefined, 'TESSERA_REMOTE'],
+    ] as const;
+    for (const [status, message, sent, code] of faults) {
+      const body = JSON.stringify({ error: 'x', message, code: sent });
+      expect((await faultOf(call(failingServer(status, body)))).code).toBe(code);
+    }
+  });
+
+  test.each(['stats', 'verify', 'repair'] as const)('%s reads no answer of another kind', async (name) => {
+    for (const answer of ['[]', '{}', '7', 'null', '{"faults":[]}']) {
+      const { backend } = fakeServer({ [`/${name}`]: answer });
+      expect((await faultOf(calls[name](backend))).code).toBe('TESSERA_REMOTE');
+    }
+  });
+
+  test('a report is read with its names in camelCase, and ids as they are', async () => {
+    const { backend } = fakeServer({
+      '/verify':
+        '{"record_count":2,"fault_count":1,"faults":[{"id":"a_b","part":"record","message":"some_text"}]}',
+    });
+    const faults = [{ id: 'a_b', part: 'record', message: 'some_text' }];
+    expect(await backend.verify(COLLECTION)).toEqual({ recordCount: 2, faultCount: 1, faults });
+  });
+
+  test('a server that does not explain gives no plans', async () => {
+    const { backend } = fakeServer({ '/query': '{"ids":[[]]}' });
+    const embeddings = packEmbeddings([[1]], { field: 'embeddings', allowNull: false });
+    const request = { ...EVERYTHING, embeddings, nResults: 1, include: [], recall: null, explain: true };
+    expect((await backend.query(COLLECTION, request))[0]!.plan).toBeNull();
+  });
+
+  test('plans of another kind are refused', async () => {
+    for (const plans of ['[]', '[{}]', '7']) {
+      const { backend } = fakeServer({ '/query': `{"ids":[[]],"plans":${plans}}` });
+      const embeddings = packEmbeddings([[1]], { field: 'embeddings', allowNull: false });
+      const request = { ...EVERYTHING, embeddings, nResults: 1, include: [], recall: null, explain: true };
+      expect((await faultOf(backend.query(COLLECTION, request))).code).toBe('TESSERA_REMOTE');
+    }
+  });
 });
 
 describe('errors', () => {

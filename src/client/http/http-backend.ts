@@ -4,32 +4,35 @@
  * A Tessera server adds the member `code` to its errors, from which they are rebuilt; with Chroma's, the
  * status decides.
  */
-import {
-  type Backend,
-  type BackendLimits,
-  type CallOptions,
-  type CollectionChanges,
-  type CollectionInfo,
-  type CollectionInput,
-  type CollectionScope,
-  type ConfigurationUpdate,
-  type DatabaseInfo,
-  type DatabaseScope,
-  DEFAULT_RECALL,
-  type DeleteRequest,
-  type DeleteResult,
-  type GetRequest,
-  type Identity,
-  type Neighbours,
-  type Page,
-  type QueryRequest,
-  type RecordBatch,
-  type RecordColumns,
-  type TenantInfo,
-  type WriteVerb,
+import type {
+  Backend,
+  BackendLimits,
+  CallOptions,
+  CollectionChanges,
+  CollectionInfo,
+  CollectionInput,
+  CollectionScope,
+  CollectionStatistics,
+  ConfigurationUpdate,
+  DatabaseInfo,
+  DatabaseScope,
+  DeleteRequest,
+  DeleteResult,
+  GetRequest,
+  Identity,
+  Neighbours,
+  Page,
+  QueryRequest,
+  RecordBatch,
+  RecordColumns,
+  RepairReport,
+  TenantInfo,
+  VerifyReport,
+  WriteVerb,
 } from '../../api/index.ts';
 import { DatabaseError, formatJson, type JsonValue } from '../../base/index.ts';
 import { snakeCaseMembers } from '../configuration.ts';
+import { readPlan, readRepairReport, readStatistics, readVerifyReport } from './reports.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 import {
   readAnswer,
@@ -44,6 +47,7 @@ import {
   writeCollectionInput,
   writeEmbeddings,
   writeMembers,
+  writeRecallSettings,
   writeSelection,
 } from './wire.ts';
 
@@ -204,25 +208,43 @@ export class HttpBackend implements Backend {
   }
 
   async query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]> {
-    const { embeddings, nResults, include, recall } = request;
+    const { embeddings, nResults, include, recall, explain } = request;
     const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
     const body = writeMembers({
       ...writeSelection(request),
       query_embeddings: writeEmbeddings(embeddings, queryCount, false),
       n_results: String(nResults),
       include: JSON.stringify(include),
-      recall: recall === DEFAULT_RECALL ? null : String(recall),
+      recall: recall === null ? null : String(recall),
+      explain: explain ? 'true' : null,
     });
     const text = await this.#send('POST', `${collectionPath(scope)}/query`, body, options);
     const answer = readMembers(readAnswer(text, include.includes('metadatas')));
     return readList(answer['ids'] ?? null).map((_, query) => ({
       ...readColumns(answer, query),
       distances: readDistances(answer, query),
+      plan: explain ? readPlan(answer, query) : null,
     }));
   }
 
   async count(scope: CollectionScope, options?: CallOptions): Promise<number> {
     return readNumber(await this.#get(`${collectionPath(scope)}/count`, options), 'count');
+  }
+
+  async settle(scope: CollectionScope, options?: CallOptions): Promise<void> {
+    await this.#extension('POST', scope, 'settle', options);
+  }
+
+  async statistics(scope: CollectionScope, options?: CallOptions): Promise<CollectionStatistics> {
+    return readStatistics(await this.#extension('GET', scope, 'stats', options));
+  }
+
+  async verify(scope: CollectionScope, options?: CallOptions): Promise<VerifyReport> {
+    return readVerifyReport(await this.#extension('POST', scope, 'verify', options));
+  }
+
+  async repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
+    return readRepairReport(await this.#extension('POST', scope, 'repair', options));
   }
 
   close(): Promise<void> {
@@ -257,6 +279,20 @@ export class HttpBackend implements Backend {
       };
     }
     return this.#preflight;
+  }
+
+  /** Calls a route that Chroma's servers do not have. Errors: `TESSERA_UNSUPPORTED` where it is missing. */
+  async #extension(
+    method: 'GET' | 'POST',
+    scope: CollectionScope,
+    name: string,
+    options: CallOptions | undefined,
+  ): Promise<JsonValue> {
+    try {
+      return readAnswer(await this.#send(method, `${collectionPath(scope)}/${name}`, null, options), false);
+    } catch (error) {
+      throw isRouteMissing(error) ? notOffered(name, error) : error;
+    }
   }
 
   async #get(path: string, options: CallOptions | undefined): Promise<JsonValue> {
@@ -307,8 +343,22 @@ function readDatabase(value: JsonValue): DatabaseInfo {
   };
 }
 
-function writeConfigurationUpdate({ hnsw, embeddingFunction }: ConfigurationUpdate): string {
+/** Whether a server says that it has no such route, rather than that it has no such collection. */
+function isRouteMissing(error: unknown): error is DatabaseError {
+  if (!(error instanceof DatabaseError)) return false;
+  const { code, details } = error;
+  return code === 'TESSERA_NOT_FOUND' || code === 'TESSERA_UNSUPPORTED' || details['status'] === 405;
+}
+
+function notOffered(name: string, cause: DatabaseError): DatabaseError {
+  const message = `This server does not offer ${name}, which Chroma's protocol does not have. Use a Tessera server of this release or later.`;
+  return new DatabaseError('TESSERA_UNSUPPORTED', message, { details: { ...cause.details }, cause });
+}
+
+function writeConfigurationUpdate({ hnsw, embeddingFunction, ...rest }: ConfigurationUpdate): string {
+  const recallSettings = Object.entries(writeRecallSettings(rest));
   return writeMembers({
+    ...Object.fromEntries(recallSettings.map(([name, value]) => [name, formatJson(value)])),
     hnsw: hnsw === undefined ? null : JSON.stringify(snakeCaseMembers(hnsw, 'hnsw')),
     embedding_function: embeddingFunction === undefined ? null : formatJson(embeddingFunction),
   });

@@ -11,6 +11,7 @@ import {
   type CollectionInfo,
   type CollectionInput,
   type CollectionSchema,
+  type ConfigurationUpdate,
   DEFAULT_HNSW,
   defaultSchema,
   type EmbeddingBatch,
@@ -82,13 +83,42 @@ export function writeCollectionInput(input: CollectionInput): string {
   return writeMembers({
     name: JSON.stringify(name),
     metadata,
-    configuration: isDefaultSchema ? formatJson(differingConfiguration(configuration)) : null,
+    configuration: writeConfiguration(configuration, isDefaultSchema),
     schema: isDefaultSchema ? null : schemaText,
     get_or_create: String(getOrCreate),
   });
 }
 
-function differingConfiguration({ hnsw, embeddingFunction }: CollectionConfiguration): JsonMembers {
+/** What a body says of the configuration: beside a schema of the user's, only what no schema can say. */
+function writeConfiguration(configuration: CollectionConfiguration, isDefaultSchema: boolean): string | null {
+  const { recall, searchNprobe } = configuration;
+  const members = isDefaultSchema
+    ? differingConfiguration(configuration)
+    : writeRecallSettings({ recall, searchNprobe });
+  return isDefaultSchema || Object.keys(members).length > 0 ? formatJson(members) : null;
+}
+
+/** Members of a configuration, or of its update, that say how much recall is wanted. */
+export function writeRecallSettings({
+  recall,
+  searchNprobe,
+}: Pick<ConfigurationUpdate, 'recall' | 'searchNprobe'>): JsonMembers {
+  return {
+    ...(recall === undefined ? {} : { recall }),
+    ...(searchNprobe === undefined ? {} : { spann: { search_nprobe: searchNprobe } }),
+  };
+}
+
+/** One index may be configured: HNSW parameters other than the space exclude a number of cells. */
+function differingConfiguration(configuration: CollectionConfiguration): JsonMembers {
+  const { hnsw, embeddingFunction, recall, searchNprobe } = configuration;
+  if (searchNprobe !== undefined) {
+    return {
+      ...(recall === undefined ? {} : { recall }),
+      spann: { space: hnsw.space, search_nprobe: searchNprobe },
+      ...(embeddingFunction === null ? {} : { embedding_function: embeddingFunction }),
+    };
+  }
   const differing = Object.entries(hnsw).filter(
     ([name, value]) => value !== DEFAULT_HNSW[name as keyof typeof DEFAULT_HNSW],
   );
@@ -96,6 +126,7 @@ function differingConfiguration({ hnsw, embeddingFunction }: CollectionConfigura
     ...(differing.length === 0
       ? {}
       : { hnsw: snakeCaseMembers(Object.fromEntries(differing), 'hnsw') as JsonMembers }),
+    ...(recall === undefined ? {} : { recall }),
     ...(embeddingFunction === null ? {} : { embedding_function: embeddingFunction }),
   };
 }

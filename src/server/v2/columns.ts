@@ -6,6 +6,7 @@
  */
 import type { EmbeddingBatch, Include, Neighbours, RecordColumns } from '../../api/index.ts';
 import { formatFloats } from '../floats.ts';
+import { formatReport } from './reports.ts';
 
 /** The answer of `get`. */
 export function formatRecords(columns: RecordColumns, include: readonly Include[]): string {
@@ -17,8 +18,15 @@ export function formatRecords(columns: RecordColumns, include: readonly Include[
   );
 }
 
-/** The answer of `query`: every column has one inner array for each query embedding. */
-export function formatNeighbours(results: readonly Neighbours[], include: readonly Include[]): string {
+/**
+ * The answer of `query`: every column has one inner array for each query embedding. `plans` are there only
+ * when asked for, so that others read the answer that they know.
+ */
+export function formatNeighbours(
+  results: readonly Neighbours[],
+  include: readonly Include[],
+  isExplained: boolean,
+): string {
   const column = (name: Include, format: (result: Neighbours) => string): string =>
     include.includes(name) ? `[${results.map(format).join(',')}]` : 'null';
   const ids = results.map((result) => JSON.stringify(result.ids)).join(',');
@@ -29,9 +37,10 @@ export function formatNeighbours(results: readonly Neighbours[], include: readon
   const distances = column('distances', ({ distances: values }) =>
     values === null ? 'null' : formatFloats(values, 0, values.length),
   );
+  const plans = isExplained ? `,"plans":[${results.map(({ plan }) => formatReport(plan)).join(',')}]` : '';
   return (
     `{"ids":[${ids}],"embeddings":${embeddings},"documents":${documents},"uris":${uris},` +
-    `"metadatas":${metadatas},"distances":${distances},"include":${JSON.stringify(include)}}`
+    `"metadatas":${metadatas},"distances":${distances},"include":${JSON.stringify(include)}${plans}}`
   );
 }
 

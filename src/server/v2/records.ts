@@ -1,6 +1,5 @@
 /** Routes about the records of a collection. */
 import {
-  DEFAULT_RECALL,
   type DeleteRequest,
   packEmbeddings,
   parseBatch,
@@ -55,7 +54,8 @@ function readQuery(body: QueryBody): QueryRequest {
     embeddings: packEmbeddings(rows, { field: 'query_embeddings', allowNull: false }),
     nResults: body.n_results ?? N_RESULTS_DEFAULT,
     include: body.include,
-    recall: body.exact === true ? 1 : (body.recall ?? DEFAULT_RECALL),
+    recall: body.exact === true ? 1 : body.recall,
+    explain: body.explain === true,
   };
 }
 
@@ -93,7 +93,10 @@ function writeRoute(verb: WriteVerb, summary: string, status: number, body: Shap
       body,
       respond: async (call) => {
         const scope = readCollectionScope(call);
-        await call.backend[verb](scope, parseBatch(call.body, verb), call.options);
+        await call.backend[verb](scope, parseBatch(call.body, verb), {
+          ...call.options,
+          isBatchGivenAway: true,
+        });
         return { ...NOTHING, status };
       },
     },
@@ -138,7 +141,8 @@ export const RECORD_ROUTES: readonly Route[] = [
       respond: async (call) => {
         const scope = readCollectionScope(call);
         const request = readQuery(call.body);
-        return ok(formatNeighbours(await call.backend.query(scope, request, call.options), request.include));
+        const neighbours = await call.backend.query(scope, request, call.options);
+        return ok(formatNeighbours(neighbours, request.include, request.explain));
       },
     },
   ),

@@ -3,6 +3,7 @@ import type { Route } from '../route.ts';
 import { COLLECTION_ROUTES } from './collections.ts';
 import { DATABASE_ROUTES } from './databases.ts';
 import { RECORD_ROUTES } from './records.ts';
+import { REPORT_ROUTES } from './reports.ts';
 import { SYSTEM_ROUTES } from './system.ts';
 import { UNSUPPORTED_ROUTES } from './unsupported.ts';
 
@@ -12,5 +13,6 @@ export const V2_ROUTES: readonly Route[] = [
   ...DATABASE_ROUTES,
   ...COLLECTION_ROUTES,
   ...RECORD_ROUTES,
+  ...REPORT_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ];

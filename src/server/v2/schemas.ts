@@ -63,6 +63,7 @@ const EMBEDDING_FUNCTION: JsonSchema = {
   properties: { type: { enum: ['known', 'legacy', 'unknown'] }, name: { type: 'string' }, config: {} },
   required: ['type'],
 };
+const RECALL: JsonSchema = { anyOf: [share.schema, { type: 'null' }] };
 const CONFIGURATION: JsonSchema = {
   type: 'object',
   properties: {
@@ -73,6 +74,7 @@ const CONFIGURATION: JsonSchema = {
     },
     spann: { type: ['object', 'null'] },
     embedding_function: { anyOf: [EMBEDDING_FUNCTION, { type: 'null' }] },
+    recall: RECALL,
   },
 };
 const CONFIGURATION_CHANGES: JsonSchema = {
@@ -81,6 +83,7 @@ const CONFIGURATION_CHANGES: JsonSchema = {
     hnsw: { type: ['object', 'null'], properties: HNSW_NUMBERS, additionalProperties: false },
     spann: { type: ['object', 'null'] },
     embedding_function: { anyOf: [EMBEDDING_FUNCTION, { type: 'null' }] },
+    recall: RECALL,
   },
 };
 const SCHEMA: JsonSchema = {
@@ -212,9 +215,10 @@ export interface QueryBody extends SelectionBody {
   readonly include: readonly Include[];
   readonly exact: boolean | null;
   readonly recall: number | null;
+  readonly explain: boolean | null;
 }
 
-/** Which neighbours. `exact` and `recall` are extensions of ours. */
+/** Which neighbours. `exact`, `recall` and `explain` are extensions of ours. */
 export const queryBody: Shape<QueryBody> = object({
   ...selection,
   query_embeddings: passed({ type: 'array', items: VECTOR }),
@@ -222,6 +226,7 @@ export const queryBody: Shape<QueryBody> = object({
   include: include(['documents', 'metadatas', 'distances']),
   exact: nullable(flag),
   recall: nullable(share),
+  explain: nullable(flag),
 });
 
 /** What `deleteBody` reads. */
