@@ -31,6 +31,7 @@ export function argumentCases(subject: Subject): void {
       ['query', { query_embeddings: [[1]] }, /"query_embeddings".* query.*mean queryEmbeddings/],
       ['query', { queryEmbeddings: [[1]], n_results: 1 }, /"n_results".*mean nResults/],
       ['peek', { limits: 1 }, /"limits".* peek.*mean limit/],
+      ['settle', { timeout: 1 }, /"timeout".* settle\. Its members can be signal/],
       ['count', { where: { a: 1 } }, /"where".* count\. Its members can be signal/],
       ['modify', { metadatas: { a: 1 } }, /"metadatas".* modify.*mean metadata/],
       ['modify', { configuration: { hsnw: {} } }, /"hsnw".* configuration.*mean hnsw/],
@@ -69,12 +70,15 @@ export function argumentCases(subject: Subject): void {
       await expectFault(call(made, method), 'TESSERA_INVALID_ARGUMENT', message);
     });
 
-    test.each([...needed, 'get', 'peek', 'count'])('%s refuses null, a string and a list', async (method) => {
-      const made = await subject.collection();
-      for (const value of [null, 'x', []]) {
-        await expectFault(call(made, method, value), 'TESSERA_INVALID_ARGUMENT', /to be an object/);
-      }
-    });
+    test.each([...needed, 'get', 'peek', 'count', 'settle', 'stats', 'verify', 'repair'])(
+      '%s refuses null, a string and a list',
+      async (method) => {
+        const made = await subject.collection();
+        for (const value of [null, 'x', []]) {
+          await expectFault(call(made, method, value), 'TESSERA_INVALID_ARGUMENT', /to be an object/);
+        }
+      },
+    );
 
     test.each(['createCollection', 'getOrCreateCollection', 'getCollection', 'deleteCollection'])(
       '%s says where the name goes',

@@ -19,6 +19,10 @@ function collectionCalls(
     peek: () => collection.peek({ signal }),
     query: () => collection.query({ queryEmbeddings: [[1]], signal }),
     count: () => collection.count({ signal }),
+    settle: () => collection.settle({ signal }),
+    stats: () => collection.stats({ signal }),
+    verify: () => collection.verify({ signal }),
+    repair: () => collection.repair({ signal }),
     modify: () => collection.modify({ metadata: { a: 1 }, signal }),
   };
 }
@@ -122,7 +126,7 @@ export function faultCases(subject: Subject): void {
       const made = await subject.collection();
       const signal = AbortSignal.abort(new Error('no longer needed'));
       const calls = { ...clientCalls(subject, signal), ...collectionCalls(made, signal) };
-      expect(Object.keys(calls)).toHaveLength(28);
+      expect(Object.keys(calls)).toHaveLength(32);
       for (const [method, call] of Object.entries(calls)) {
         await expect(call(), method).rejects.toMatchObject({
           code: 'TESSERA_ABORTED',

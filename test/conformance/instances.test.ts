@@ -55,5 +55,6 @@ conformanceSuite('in memory, on the calling thread', local(0, false));
 conformanceSuite('in memory, on a worker thread', local(1, false));
 conformanceSuite('in a directory, on the calling thread', local(0, true));
 conformanceSuite('in a directory, on a worker thread', local(1, true));
+conformanceSuite('in a directory, on a writer and two readers', local(3, true));
 conformanceSuite('over HTTP without a socket', throughFetch);
 conformanceSuite('over HTTP and a socket', throughSocket);

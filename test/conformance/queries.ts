@@ -154,6 +154,7 @@ export function queryCases(subject: Subject): void {
         nResults: 0,
         include: ['distances'] as const,
         recall: 1,
+        explain: false,
       };
       const found = await subject.backend.query(scopeOf(made), request);
       expect(found.map(({ ids }) => ids)).toEqual([[]]);

@@ -13,6 +13,7 @@ import { collectionCases } from './collections.ts';
 import { embeddingFunctionCases } from './embedding-functions.ts';
 import { faultCases } from './faults.ts';
 import { lifecycleCases } from './lifecycle.ts';
+import { maintenanceCases } from './maintenance.ts';
 import { queryCases } from './queries.ts';
 import { readCases } from './reads.ts';
 import { type MakeBackend, type Opened, type Subject, scopeOf } from './subject.ts';
@@ -54,6 +55,7 @@ export function conformanceSuite(name: string, make: MakeBackend): void {
     writeCases(subject);
     readCases(subject);
     queryCases(subject);
+    maintenanceCases(subject);
     embeddingFunctionCases(subject);
     faultCases(subject);
     argumentCases(subject);

@@ -7,7 +7,7 @@ import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
 import { BUILT_WORKER, makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-for (const threads of [0, 1] as const) {
+for (const threads of [0, 1, 3]) {
   describe(`with threads: ${threads}`, () => {
     async function open(): Promise<{ backend: Backend; scope: CollectionScope }> {
       const backend = await openTestDatabase({ path: temporaryDirectory(), threads });

@@ -12,6 +12,7 @@ import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts'
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const PROGRAM = new URL('../support/process.mjs', import.meta.url).pathname;
+const LOAD = new URL('../support/load.mjs', import.meta.url).pathname;
 
 /** Another process with the same directory open; `ask` sends it a command and waits for its answer. */
 class OtherProcess {
@@ -137,6 +138,43 @@ describe('two processes with one directory open', () => {
       const answers = await Promise.all(others.map((other) => other.ask({ verb: 'heartbeat' })));
       expect(answers).toEqual(answers.map(() => ({ ok: true })));
       await Promise.all(others.map((other) => other.kill()));
+    }
+  });
+});
+
+describe('a process that is killed while its threads write and read', () => {
+  /** Lets a process write and read until it has acknowledged `count` records, kills it, returns their ids. */
+  async function acknowledgedUntilKilled(path: string, name: string, count: number): Promise<string[]> {
+    const child = spawn(process.execPath, [LOAD, path, name], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    const ids: string[] = [];
+    for await (const id of createInterface({ input: child.stdout })) {
+      ids.push(id);
+      if (ids.length === count) child.kill('SIGKILL');
+    }
+    return ids;
+  }
+
+  it('has stored all it acknowledged, and whole batches of the rest', async () => {
+    const path = temporaryDirectory();
+    const acknowledged: string[] = [];
+    for (const [round, count] of [20, 400, 1_000].entries()) {
+      acknowledged.push(...(await acknowledgedUntilKilled(path, `round-${round}`, count)));
+      const here = await openTestDatabase({ path, threads: 3 });
+      const { id: collectionId } = await here.getCollection(SCOPE, 'tiles');
+      const scope = { ...SCOPE, collectionId };
+      const { ids, documents, embeddings } = await here.get(scope, getRequest());
+      const stored = new Set(ids);
+      expect(acknowledged.filter((id) => !stored.has(id))).toEqual([]);
+      expect(ids.length % 20).toBe(0);
+      expect(documents).toEqual(ids);
+      const sought = ids.length - 1;
+      const embedding = [...embeddings!.values.subarray(sought * 3, (sought + 1) * 3)];
+      const [nearest] = await here.query(scope, queryRequest([embedding], { nResults: 10 }));
+      expect(nearest!.ids).toContain(ids[sought]);
+      await here.close();
     }
   });
 });

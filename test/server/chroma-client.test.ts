@@ -242,3 +242,15 @@ test('the admin client manages tenants and databases, which keep their collectio
   await admin.deleteDatabase({ name: 'library', tenant: 'acme' });
   await expect(admin.getDatabase({ name: 'library', tenant: 'acme' })).rejects.toThrow(/not.*found/i);
 });
+
+test('a collection with a recall of our own is like any other', async () => {
+  const name = 'with_recall';
+  const body = JSON.stringify({ name, configuration: { recall: 0.9, hnsw: { space: 'cosine' } } });
+  const url = `${listener.url}/api/v2/tenants/default_tenant/databases/default_database/collections`;
+  const made = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  expect(await made.json()).toMatchObject({ configuration_json: { recall: 0.9 } });
+  const found = await client.getCollection({ name, embeddingFunction: new LetterCounts() });
+  await found.add({ ids: ['a'], embeddings: [[1, 0]] });
+  await found.modify({ configuration: { hnsw: { ef_search: 50 } } });
+  expect((await found.query({ queryEmbeddings: [[1, 0]], nResults: 1 })).ids).toEqual([['a']]);
+});

@@ -89,6 +89,27 @@ test('run serves, stops at SIGTERM with nothing left to recover, and finds its d
   expect((await second.exited).code).toBe(0);
 });
 
+test('verify, repair and stats look into a directory that a server has open', async () => {
+  const directory = await makeDirectory();
+  const server = run(['run', '--path', directory, '--port', '0']);
+  const url = await server.listening;
+  const created = (await (await post(`${url}${DATABASE}/collections`, { name: 'shared' })).json()) as {
+    id: string;
+  };
+  const path = `${url}${DATABASE}/collections/${created.id}`;
+  await post(`${path}/add`, { ids: ['a', 'b'], embeddings: [[1], [2]] });
+  for (const [command, out] of [
+    ['verify', 'shared: 2 records, sound\n'],
+    ['repair', 'shared: 2 records, sound\n'],
+    ['stats', expect.stringContaining('records     2 of 1 dimension')],
+  ] as const) {
+    expect(await run([command, directory]).exited).toEqual({ code: 0, out, err: '' });
+  }
+  expect(await (await post(`${path}/verify`, {})).json()).toMatchObject({ record_count: 2, fault_count: 0 });
+  server.child.kill('SIGTERM');
+  expect((await server.exited).code).toBe(0);
+});
+
 test('run answers the request that is running when the signal comes, and no later one', async () => {
   const directory = await makeDirectory();
   const server = run(['run', '--path', directory, '--port', '0']);

@@ -62,5 +62,13 @@ export function queryRequest(
   request: Partial<QueryRequest> = {},
 ): QueryRequest {
   const include = ['documents', 'metadatas', 'distances'] as const;
-  return { ...NO_SELECTION, embeddings: pack(rows), nResults: 10, include, recall: 1, ...request };
+  return {
+    ...NO_SELECTION,
+    embeddings: pack(rows),
+    nResults: 10,
+    include,
+    recall: 1,
+    explain: false,
+    ...request,
+  };
 }

@@ -1,0 +1,118 @@
+/** Calls that take long: others come in between, a signal ends them, and closing does too. */
+import { expect, it } from 'vitest';
+import type { Backend, CollectionScope, RecordBatch } from '../../src/api/index.ts';
+import { seededNumbers } from '../../src/base/index.ts';
+import { openDatabase } from '../../src/engine/index.ts';
+import { getRequest, pack, queryRequest } from '../support/batches.ts';
+import { BUILT_WORKER, makeCollection, openTestDatabase, withCode } from '../support/database.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const DIMENSION = 16;
+/** Enough for cells. */
+const LARGE_COUNT = 34_000;
+
+function batch(count: number, prefix = 'r'): RecordBatch {
+  const numbers = seededNumbers(3);
+  const rows = Array.from({ length: count }, () => Array.from({ length: DIMENSION }, () => numbers() - 0.5));
+  return {
+    ids: rows.map((_, i) => `${prefix}${i}`),
+    embeddings: pack(rows),
+    documents: rows.map((_, i) => `Document ${i} of the collection`),
+    uris: null,
+    metadatas: null,
+    metadataKeys: [],
+  };
+}
+
+async function fill(backend: Backend, count: number): Promise<CollectionScope> {
+  const scope = await makeCollection(backend);
+  await backend.add(scope, batch(count));
+  return scope;
+}
+
+const QUERY = queryRequest([Array.from({ length: DIMENSION }, (_, d) => d / DIMENSION)], {
+  recall: null,
+  explain: true,
+});
+
+it('settling makes the cells of a large collection, by which queries are answered from then on', async () => {
+  const backend = await openTestDatabase();
+  const scope = await fill(backend, LARGE_COUNT);
+  const settled = backend.settle(scope);
+  let isSettled = false;
+  void settled.then(() => {
+    isSettled = true;
+  });
+  let overtakingCount = 0;
+  while (!isSettled) {
+    const [found] = await backend.query(scope, QUERY);
+    expect(found!.ids).toHaveLength(10);
+    overtakingCount++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await settled;
+  expect(overtakingCount).toBeGreaterThan(10);
+  const { vectors } = await backend.statistics(scope);
+  expect(vectors).toMatchObject({ kind: 'cells', lag: 0, waitingCount: 0, recall: 0.99 });
+  expect(vectors.cellCount).toBeGreaterThan(10);
+  expect(vectors.measuredRecall).toBeGreaterThan(0.9);
+  const [{ plan } = { plan: null }] = await backend.query(scope, QUERY);
+  expect(plan).toMatchObject({ kind: 'cells', recordCount: LARGE_COUNT, allowedCount: LARGE_COUNT });
+  expect(plan!.effort).not.toBeNull();
+  for (const count of [plan!.cellsVisited, plan!.estimatedCount, plan!.rerankedCount]) {
+    expect(count).toBeGreaterThan(0);
+  }
+  expect(plan!.candidateCount).toBeLessThan(LARGE_COUNT);
+  expect(await backend.verify(scope)).toEqual({ recordCount: LARGE_COUNT, faultCount: 0, faults: [] });
+});
+
+it('settling brings a text index up to the records, where there is one', async () => {
+  const backend = await openTestDatabase({ path: temporaryDirectory() });
+  const scope = await makeCollection(backend);
+  // Longer in all than what is kept in memory, so that a filter asks for the index.
+  const large = { ...batch(300), documents: Array.from({ length: 300 }, (_, i) => `${i} `.repeat(10_000)) };
+  await backend.add(scope, large);
+  const whereDocument = { kind: 'document', operator: '$contains', text: '299 299' } as const;
+  await backend.get(scope, getRequest({ whereDocument, include: [] }));
+  expect((await backend.statistics(scope)).text).toEqual({ isBuilt: false, position: 0, lag: 0 });
+  await backend.settle(scope);
+  expect((await backend.statistics(scope)).text).toEqual({ isBuilt: true, position: 300, lag: 0 });
+  expect(await backend.verify(scope)).toMatchObject({ faultCount: 0 });
+});
+
+it.each([0, 1] as const)('a signal and a close end what is under way (threads: %i)', async (threads) => {
+  const backend = await openDatabase({ threads }, { workerUrl: BUILT_WORKER });
+  const scope = await fill(backend, 5_000);
+  const controller = new AbortController();
+  const aborted = backend.verify(scope, { signal: controller.signal });
+  const closed = backend.verify(scope);
+  const outcomes = Promise.allSettled([aborted, closed]);
+  await backend.count(scope);
+  controller.abort();
+  await expect(aborted).rejects.toEqual(withCode('TESSERA_ABORTED'));
+  await backend.close();
+  const [, last] = await outcomes;
+  expect(last).toMatchObject({ status: 'rejected', reason: { code: 'TESSERA_CLOSED' } });
+});
+
+it('verifying and settling work on a database that is opened for reading alone, repairing does not', async () => {
+  const path = temporaryDirectory();
+  const first = await openTestDatabase({ path });
+  const scope = await fill(first, 100);
+  const reader = await openTestDatabase({ path, readOnly: true });
+  expect(await reader.verify(scope)).toEqual({ recordCount: 100, faultCount: 0, faults: [] });
+  await reader.settle(scope);
+  const statistics = await reader.statistics(scope);
+  expect(statistics).toMatchObject({ recordCount: 100, vectors: { kind: 'exact', lag: 0 } });
+  expect(statistics.fileBytes).toBeGreaterThan(100 * DIMENSION * 4);
+  await expect(reader.repair(scope)).rejects.toEqual(withCode('TESSERA_READ_ONLY'));
+});
+
+it('a collection that is deleted meanwhile ends them', async () => {
+  const backend = await openTestDatabase();
+  const scope = await fill(backend, 5_000);
+  const verified = backend.verify(scope);
+  const deleted = backend.deleteCollection(scope, 'tiles');
+  await expect(verified).rejects.toEqual(withCode('TESSERA_COLLECTION_NOT_FOUND'));
+  await deleted;
+});
