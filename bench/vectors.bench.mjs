@@ -1,228 +1,292 @@
 /**
- * The clustered index beside the native libraries for approximate search, in one run.
+ * The vector index beside the native libraries for approximate search, in one run.
  *
- *   TESSERA_BENCH_DATA=DIR npm run bench -- vectors [--count 100000] [--peers 0] [--json FILE]
+ *   TESSERA_BENCH_DATA=DIR taskset -c 1 npm run bench -- vectors [--count 100000] [--peers 0] [--json FILE]
  *
- * The peers have a package of their own: `npm install` in bench/peers/ first, or leave them out. Pin the
- * process to one core (`taskset -c 1`), so that no side has more of them; hnswlib-node and usearch are told
- * to use one thread.
+ * The peers have a package of their own: `npm install` in bench/peers/ first, or leave them out. `taskset`
+ * gives all sides the same single core; hnswlib-node and usearch are told to use one thread.
  *
  * Cosine, k = 10, ids and distances only, in process. A recall is the share of the exact answer found, over
- * all queries. Rows are added in turns of a tenth each; searches in turns of 250 queries, medians over the
- * turns. A peer is given the smallest of the listed search widths that reaches the recall; ours is asked for
- * growing recalls until it gives the one wanted, since what it promises is measured on its own rows.
+ * 1,000 queries, and the exact answer is computed by the benchmark. Rows are added in turns of a tenth each;
+ * searches in turns of 250 queries, medians over the turns. A peer is given the smallest of its search widths
+ * that reaches the recall; ours is asked for growing recalls until it gives the one wanted, since what it
+ * promises is measured on its own rows.
+ *
+ * Filters are of ours alone, compared with ours without one: sets of whole sections, values of `priority`,
+ * rows at random, and rows chosen by the query: for each query those of a share that are nearest to, or
+ * farthest from, the one of 50 sampled rows that is nearest to the query. Churn compares an index in which a
+ * fifth of the rows was ten times removed and added again with one that was built at once.
  */
-import { createRequire } from 'node:module';
-import { Bitset, seededNumbers } from '../dist/base/index.js';
-import { ClusteredIndex } from '../dist/vectors/index.js';
-import { DIMENSION, readDataset } from './dataset.mjs';
+import { seededNumbers } from '../dist/base/index.js';
+import { exactSelections, judge, QUERY_COUNT, readDataset, similarity } from './dataset.mjs';
+import { median, now, tell, timeInTurns, withDirectory } from './measure.mjs';
+import { allow, OwnIndex } from './own-index.mjs';
+import { makePeers } from './peer-indexes.mjs';
 
-export const title = 'Approximate search beside native libraries';
+export const title = 'The vector index beside native libraries';
 
 const K = 10;
-const QUERIES = 1000;
 const TURN = 250;
 const TURNS = 16;
-const SLICE_MS = 3;
 const SEED = 3;
-const WIDTHS = [20, 40, 60, 80, 100, 130, 160, 200, 260, 330, 400, 500, 650, 800];
-const ASKED = [0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999, 0.9995, 0.9998];
+const CENTRE_COUNT = 50;
+const ASKED = [0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.9982, 0.9988, 0.999, 0.9995, 0.9998];
 
-const now = () => performance.now();
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
-function makeOurs(count) {
-  const index = new ClusteredIndex({
-    space: 'cosine',
-    dimension: DIMENSION,
-    random: seededNumbers(SEED),
-  });
-  const all = Bitset.full(count);
-  let recall = 0.99;
+function makeOurs(count, dataset) {
+  const index = new OwnIndex(count, SEED);
+  let first = 0;
+  let length = 0;
   return {
     name: 'tessera',
     index,
     efforts: ASKED,
-    setEffort: (asked) => {
-      recall = asked;
+    setEffort: (recall) => {
+      index.recall = recall;
     },
-    add: (rows, row) => {
-      for (const slot of rows) index.set(slot, row(slot));
+    prepare: (from, count) => {
+      first = from;
+      length = count;
+    },
+    add: () => {
+      for (let slot = first; slot < first + length; slot++) index.set(slot, dataset.embedding(slot));
       // Between turns only the rows are taken in; what waits for idle times is done, and counted, at the end.
-      const isLast = rows.at(-1) === count - 1;
-      while (index.maintain(SLICE_MS, now) && (isLast || index.statistics().tailCount > 0));
+      index.absorb(first + length === count);
     },
-    search: (query) => index.search(query, K, all, count, { recall }).slots,
+    search: (i) => index.search(dataset.query(i), K),
+    rowsOf: (slots) => slots,
   };
 }
 
-/** The libraries that are installed; arrays are made beforehand where a library wants them. */
-function makePeers(count, data) {
-  const require = createRequire(new URL('./peers/package.json', import.meta.url));
-  const { HierarchicalNSW } = require('hnswlib-node');
-  const graph = new HierarchicalNSW('cosine', DIMENSION);
-  graph.initIndex({ maxElements: count, m: 16, efConstruction: 100 });
-  const arrays = new Map(Array.from({ length: QUERIES }, (_, i) => [data.query(i), [...data.query(i)]]));
-  const usearch = require('usearch');
-  const compact = new usearch.Index({ metric: 'cos', quantization: 'f32', dimensions: DIMENSION });
-  return [
-    {
-      name: 'hnswlib-node 3, M 16, efConstruction 100',
-      efforts: WIDTHS,
-      setEffort: (width) => graph.setEf(width),
-      add: (rows, row) => {
-        for (const label of rows) graph.addPoint([...row(label)], label);
-      },
-      search: (query) => graph.searchKnn(arrays.get(query), K).neighbors,
-    },
-    {
-      name: 'usearch 2, f32, as it comes',
-      efforts: [64],
-      setEffort: () => {},
-      add: (rows, row) => {
-        for (const key of rows) compact.add(BigInt(key), row(key), 1);
-      },
-      search: (query) => Array.from(compact.search(query, K, 1).keys, Number),
-    },
-  ];
-}
-
 /** Rows per second of each side, a tenth of the rows in turns. */
-function addInTurns(sides, count, data) {
+function addInTurns(sides, count) {
   const spent = sides.map(() => 0);
   for (let turn = 0; turn < 10; turn++) {
     const first = Math.floor((turn * count) / 10);
-    const rows = Array.from({ length: Math.floor(((turn + 1) * count) / 10) - first }, (_, i) => first + i);
+    const end = Math.floor(((turn + 1) * count) / 10);
     sides.forEach((side, i) => {
+      side.prepare(first, end - first);
       const start = now();
-      side.add(rows, data.embedding);
+      side.add();
       spent[i] += now() - start;
     });
+    tell(`${end} rows added to each`);
   }
   return spent.map((ms) => (1000 * count) / ms);
 }
 
-function recallOf(side, data, truth) {
-  let found = 0;
-  for (let i = 0; i < QUERIES; i++)
-    for (const slot of side.search(data.query(i))) found += truth[i].has(slot);
-  return found / truth.reduce((sum, slots) => sum + slots.size, 0);
-}
+const answersOf = (side) => Array.from({ length: QUERY_COUNT }, (_, i) => [...side.rowsOf(side.search(i))]);
 
 /** Sets the least effort that reaches the recall; the one reached, or the best there is. */
-function reach(side, wanted, data, truth) {
-  let recall = 0;
+function reach(side, wanted, dataset, truth) {
+  let best = { effort: side.efforts[0], recall: 0 };
   for (const effort of side.efforts) {
     side.setEffort(effort);
-    recall = recallOf(side, data, truth);
-    if (recall >= wanted) return { effort, recall };
+    const { recall } = judge(dataset, truth, answersOf(side));
+    if (recall > best.recall) best = { effort, recall };
+    if (recall >= wanted) break;
   }
-  return { effort: side.efforts.at(-1), recall };
+  side.setEffort(best.effort);
+  return best;
 }
 
-/** Queries per second of each work, in turns. */
-function timeInTurns(works, data) {
-  const times = works.map(() => []);
-  for (let turn = -2; turn < TURNS; turn++) {
-    works.forEach((work, i) => {
-      const start = now();
-      for (let j = 0; j < TURN; j++) work(data.query((((turn + 2) * TURN) % QUERIES) + j));
-      if (turn >= 0) times[i].push(now() - start);
+/** Queries per second of each search, in turns. */
+async function ratesOf(searches) {
+  const works = searches.map((search) => (turn) => {
+    const first = (((turn + 2) * TURN) % QUERY_COUNT) | 0;
+    for (let i = 0; i < TURN; i++) search(first + i);
+  });
+  return (await timeInTurns(works, TURNS, 2)).map((ms) => (1000 * TURN) / ms);
+}
+
+/** Adding, and searching at two recalls, of all sides. */
+async function compareSides(sides, count, dataset, truth) {
+  const rows = [];
+  const report = (what, rates, goals, reached) => {
+    rates.forEach((rate, i) => {
+      const row = { case: `${sides[i].name}, ${what}`, recall: reached?.[i].recall, 'per second': rate };
+      const isPeer = i > 0;
+      if (isPeer) Object.assign(row, { 'ours is × it': rates[0] / rate, reach: goals[sides[i].name] });
+      if (reached !== undefined && isPeer) row['search width'] = reached[i].effort;
+      rows.push(row);
     });
+  };
+  const hnswlib = sides[1]?.name;
+  report('rows added', addInTurns(sides, count), { [hnswlib]: '≥ 12' });
+  for (const [wanted, goals] of [
+    [0.99, { [hnswlib]: '≥ 5', 'usearch 2, f32': '≥ 6' }],
+    [0.999, { [hnswlib]: '≥ 8' }],
+  ]) {
+    const reached = sides.map((side) => reach(side, wanted, dataset, truth));
+    const rates = await ratesOf(sides.map((side) => side.search));
+    report(`queries at recall ≥ ${wanted}`, rates, goals, reached);
+    tell(`queries at recall ≥ ${wanted} measured`);
   }
-  return times.map((list) => (1000 * TURN) / median(list));
+  return rows;
 }
 
-function exactAnswers(index, data, allowed, allowedCount) {
-  return Array.from({ length: QUERIES }, (_, i) => {
-    return new Set(index.search(data.query(i), K, allowed, allowedCount, { recall: 1 }).slots);
+/** The largest sections that together are at most a share of the rows. */
+function rowsOfSections(dataset, share) {
+  const bySection = new Map();
+  dataset.metadatas.forEach(({ section }, row) => {
+    if (!bySection.has(section)) bySection.set(section, []);
+    bySection.get(section).push(row);
   });
+  const groups = [...bySection.values()].sort((a, b) => b.length - a.length);
+  const chosen = [];
+  for (const group of groups) {
+    if (chosen.length + group.length <= share * dataset.ids.length) chosen.push(...group);
+  }
+  return chosen;
 }
 
-/** Filters that are independent of the query, on our side; the last row is without one. */
-function measureFilters(index, count, data) {
-  const chance = seededNumbers(SEED);
-  const cases = [0.5, 0.1, 0.03, 0.01, 0.001, 0.0001, 1].map((share) => {
-    const allowed = new Bitset(count);
-    for (let slot = 0; slot < count; slot++) if (chance() < share) allowed.add(slot);
-    return { share, allowed, allowedCount: allowed.count() };
-  });
-  const recalls = cases.map(({ allowed, allowedCount }) => {
-    const truth = exactAnswers(index, data, allowed, allowedCount);
-    return recallOf({ search: (query) => index.search(query, K, allowed, allowedCount).slots }, data, truth);
-  });
-  const works = cases.map(
-    ({ allowed, allowedCount }) =>
-      (query) =>
-        index.search(query, K, allowed, allowedCount),
+/**
+ * For each query, the share of the rows that is nearest to, or farthest from, the sampled row that is nearest
+ * to the query.
+ */
+function selectionsByQuery(dataset, count) {
+  const chance = seededNumbers(SEED + 2);
+  const centres = Array.from({ length: CENTRE_COUNT }, () => Math.floor(chance() * count));
+  const centreOf = Array.from({ length: QUERY_COUNT }, (_, q) =>
+    centres.reduce((a, b) => (similarity(dataset, b, q) > similarity(dataset, a, q) ? b : a)),
   );
-  return timeInTurns(works, data).map((rate, i) => ({
-    case: `tessera, ${100 * cases[i].share} % of rows allowed`,
-    recall: recalls[i],
-    'per second': rate,
+  const ranked = new Map(centres.map((centre) => [centre, rankBySimilarity(dataset, centre, count)]));
+  return [
+    ['near the query', 0.1, (order, length) => order.subarray(0, length)],
+    ['near the query', 0.01, (order, length) => order.subarray(0, length)],
+    ['far from the query', 0.1, (order, length) => order.subarray(order.length - length)],
+    ['far from the query', 0.01, (order, length) => order.subarray(order.length - length)],
+  ].map(([name, share, cut]) => {
+    const chosen = new Map([...ranked].map(([centre, order]) => [centre, cut(order, share * count)]));
+    return { name, rowsOf: (q) => chosen.get(centreOf[q]) };
+  });
+}
+
+function rankBySimilarity(dataset, centre, count) {
+  const target = dataset.embedding(centre);
+  const query = { ...dataset, query: () => target };
+  const similarities = Float64Array.from({ length: count }, (_, row) => similarity(query, row, 0));
+  return Uint32Array.from({ length: count }, (_, row) => row).sort(
+    (a, b) => similarities[b] - similarities[a],
+  );
+}
+
+/** What filters allow; a selection gives the rows for a query. The first is without a filter. */
+function makeSelections(dataset, count) {
+  const every = Uint32Array.from(dataset.ids.keys());
+  const selections = [{ name: 'no filter', rowsOf: () => every }];
+  const fix = (name, rows) => {
+    if (rows.length > 0) selections.push({ name, rowsOf: () => rows });
+  };
+  const chance = seededNumbers(SEED);
+  const lots = Float64Array.from(every, () => chance());
+  for (const share of [0.5, 0.1, 0.01, 0.001, 0.0001]) {
+    fix('rows at random', [...every.filter((row) => lots[row] < share)]);
+    fix('whole sections', rowsOfSections(dataset, share));
+  }
+  for (const value of ['optional', 'extra', 'required']) {
+    fix(`priority = ${value}`, [...every.filter((row) => dataset.metadatas[row].priority === value)]);
+  }
+  return [...selections, ...selectionsByQuery(dataset, count)];
+}
+
+async function measureFilters(index, dataset, selections, judgements, count) {
+  // Queries for which the rows are the same share one bitmap, which is made beforehand, as the columns do.
+  const bitmaps = new Map();
+  const maskOf = (rows) => {
+    if (!bitmaps.has(rows)) bitmaps.set(rows, allow(rows, count));
+    return bitmaps.get(rows);
+  };
+  const searches = selections.map(({ rowsOf }) => {
+    const masks = Array.from({ length: QUERY_COUNT }, (_, q) => maskOf(rowsOf(q)));
+    return (q) => index.search(dataset.query(q), K, masks[q].allowed, masks[q].allowedCount);
+  });
+  const judged = searches.map((search, i) =>
+    judge(dataset, judgements[i], answersOf({ search, rowsOf: (rows) => rows })),
+  );
+  const rates = await ratesOf(searches);
+  return selections.map(({ name, rowsOf }, i) => ({
+    case: `tessera, ${name}, ${Number(((100 * rowsOf(0).length) / count).toPrecision(2))} % allowed`,
+    recall: judged[i].recall,
+    'per second': rates[i],
+    'short answers': judged[i].shortCount,
+    'of unfiltered': rates[i] / rates[0],
+    reach: i === 0 ? undefined : '≥ 0.5, recall ≥ 0.99, 0 short',
   }));
 }
 
-/** Ten rounds of deleting a fifth of the rows and adding them again. */
-function measureChurn(index, count, data, truth) {
+/** Ten rounds of removing a fifth of the rows and adding it again, beside one built at once. */
+async function measureChurn(fresh, dataset, truth, count) {
+  const worn = makeOurs(count, dataset);
+  worn.prepare(0, count);
+  worn.add();
   const chance = seededNumbers(SEED + 1);
-  const all = Bitset.full(count);
-  const side = { search: (query) => index.search(query, K, all, count).slots };
-  const [fresh] = timeInTurns([side.search], data);
   let replaced = 0;
   const start = now();
   for (let round = 0; round < 10; round++) {
     const slots = Array.from({ length: count }, (_, slot) => slot).filter(() => chance() < 0.2);
-    for (const slot of slots) index.remove(slot);
-    for (const slot of slots) index.set(slot, data.embedding(slot));
-    while (index.maintain(SLICE_MS, now));
+    for (const slot of slots) worn.index.remove(slot);
+    worn.index.absorb(true);
+    for (const slot of slots) worn.index.set(slot, dataset.embedding(slot));
+    worn.index.absorb(true);
     replaced += slots.length;
   }
   const perSecond = (1000 * replaced) / (now() - start);
-  const [worn] = timeInTurns([side.search], data);
-  const name = 'tessera, after ten rounds of replacing 20 %';
+  const rates = await ratesOf([fresh.search, worn.search]);
+  const recalls = [fresh, worn].map((side) => judge(dataset, truth, answersOf(side)).recall);
   return [
-    { case: `${name}: replacing`, 'per second': perSecond },
+    { case: 'tessera, rows replaced in churn', 'per second': perSecond },
+    { case: 'tessera, queries, built at once', recall: recalls[0], 'per second': rates[0] },
     {
-      case: `${name}: queries`,
-      recall: recallOf(side, data, truth),
-      'per second': worn,
-      ratio: worn / fresh,
+      case: 'tessera, queries, after ten rounds of replacing 20 %',
+      recall: recalls[1],
+      'per second': rates[1],
+      'of fresh': rates[1] / rates[0],
+      reach: '≥ 0.85, recall ≥ 0.99',
     },
   ];
 }
 
-/** One row a measurement; `ratio` is ours to the first peer at the same recall. */
+/** How often a row is found by its own embedding straight after it was set, and how long that takes. */
+function findAtOnce(dataset, count) {
+  const index = new OwnIndex(count, SEED);
+  const times = [];
+  let found = 0;
+  for (let row = 0; row < Math.min(count, 1_000); row++) {
+    const start = now();
+    index.set(row, dataset.embedding(row));
+    found += [...index.search(dataset.embedding(row), 1)].includes(row);
+    times.push(now() - start);
+  }
+  return (
+    `Of the first ${times.length} rows ${found} were found by their own embeddings at once, before anything was ` +
+    `absorbed (one with an equal before it counts as missed); ${median(times).toFixed(3)} ms to add and search.`
+  );
+}
+
+/** Runs the comparison. `ours is × it` is our rate divided by that of the peer. */
 export async function run(options = {}) {
   const count = Number(options.count ?? 100_000);
-  const { embedding, query } = readDataset(count, QUERIES);
-  // The same objects every time, since what a peer needs in another form is looked up by them.
-  const queries = Array.from({ length: QUERIES }, (_, i) => query(i));
-  const data = { embedding, query: (i) => queries[i] };
-  const ours = makeOurs(count);
-  const sides = options.peers === '0' ? [ours] : [ours, ...makePeers(count, data)];
-  const rows = [];
-  const report = (what, rates, recalls) => {
-    rates.forEach((rate, i) => {
-      const name = `${sides[i].name}, ${what}`;
-      const row = { case: name, recall: recalls?.[i], 'per second': rate };
-      rows.push(i === 0 && rates.length > 1 ? { ...row, ratio: rate / rates[1] } : row);
-    });
-  };
-  report('rows added', addInTurns(sides, count, data));
-  const truth = exactAnswers(ours.index, data, Bitset.full(count), count);
-  for (const wanted of [0.99, 0.999]) {
-    const reached = sides.map((side) => reach(side, wanted, data, truth));
-    const works = sides.map((side, i) => {
-      side.setEffort(reached[i].effort);
-      return side.search;
-    });
-    const recalls = reached.map(({ recall }) => recall);
-    report(`queries at recall ≥ ${wanted}`, timeInTurns(works, data), recalls);
-  }
-  rows.push(...measureFilters(ours.index, count, data), ...measureChurn(ours.index, count, data, truth));
-  const { cellCount, measuredRecall, bytes } = ours.index.statistics();
-  const share = bytes / (count * DIMENSION * 4);
-  const note = `${cellCount} cells, recall measured on own rows ${measuredRecall}, ${share.toFixed(2)} × the floats.`;
-  return { rows, notes: [note] };
+  const dataset = readDataset(count, QUERY_COUNT);
+  const selections = makeSelections(dataset, count);
+  const judgements = exactSelections(
+    dataset,
+    QUERY_COUNT,
+    K,
+    selections.map(({ rowsOf }) => rowsOf),
+  );
+  tell('exact answers computed');
+  const [truth] = judgements;
+  const ours = makeOurs(count, dataset);
+  return withDirectory(async (directory) => {
+    const peers = options.peers === '0' ? [] : makePeers(count, dataset, QUERY_COUNT, K, directory);
+    const rows = await compareSides([ours, ...peers], count, dataset, truth);
+    ours.setEffort(0.99);
+    rows.push(...(await measureFilters(ours.index, dataset, selections, judgements, count)));
+    tell('filters measured');
+    rows.push(...(await measureChurn(ours, dataset, truth, count)));
+    const { cellCount, measuredRecall, bytes } = ours.index.statistics();
+    const share = (bytes / (count * dataset.embedding(0).byteLength)).toFixed(2);
+    const note = `${cellCount} cells, recall measured on own rows ${measuredRecall}, ${share} × the floats.`;
+    return { rows, notes: [note, findAtOnce(dataset, count)] };
+  });
 }
