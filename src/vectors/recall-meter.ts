@@ -27,11 +27,14 @@ const CAUTION = 0.4;
 /** What the meter measures: the answer of a search at a level, among the measured rows. */
 export type SearchAtLevel = (query: Float32Array, k: number, level: number) => NearestSlots;
 
-/** A row that is looked up: slots found so far, in no order, among them the nearest. */
+/** Nearest rows of a sample that are kept while the others are looked at: some may go meanwhile. */
+const KEPT = 4 * K;
+
+/** A row that is looked up: the nearest slots found so far, with their distances. */
 interface Sample {
   readonly slot: number;
   readonly query: Float32Array;
-  readonly slots: number[];
+  nearest: { readonly slot: number; readonly distance: number }[];
 }
 
 /** What was found at each level in a round so far, of how many. */
@@ -169,7 +172,7 @@ export class RecallMeter {
     const { slotCount } = this.#rows;
     let slot = Math.floor(this.#random() * slotCount);
     while (!isMeasured(slot)) slot = (slot + 1) % slotCount;
-    return { slot, query: this.#rows.embeddingOf(slot), slots: [] };
+    return { slot, query: this.#rows.embeddingOf(slot), nearest: [] };
   }
 
   /** Looks for the neighbours of the whole group in the next slice of the rows. */
@@ -177,7 +180,7 @@ export class RecallMeter {
     const queries = this.#group.map(({ query }) => query);
     const { found, next } = this.#rows.searchSlice(queries, K + 1, live, this.#cursor);
     this.#group.forEach((sample, i) => {
-      sample.slots.push(...found[i]!.slots);
+      sample.nearest = merge(sample.nearest, found[i]!);
     });
     this.#cursor = next;
   }
@@ -189,8 +192,7 @@ export class RecallMeter {
    */
   #compare(sample: Sample, which: number, isMeasured: (slot: number) => boolean): void {
     if (!isMeasured(sample.slot)) return;
-    // A row that left memory meanwhile may have been found twice, in memory and at the source.
-    const slots = Uint32Array.from(new Set(sample.slots.filter(isMeasured)));
+    const slots = Uint32Array.from(sample.nearest.map(({ slot }) => slot).filter(isMeasured));
     const exact = this.#rows.rank(sample.query, K + 1, slots, slots.length);
     const isOwn = exact.slots.map((slot) => (slot === sample.slot ? 1 : 0));
     const others = exact.distances.filter((_, i) => isOwn[i] === 0);
@@ -220,6 +222,16 @@ export class RecallMeter {
       return;
     }
   }
+}
+
+/** The nearest of both, each once: a row that left memory meanwhile may be found again at the source. */
+function merge(nearest: Sample['nearest'], { slots, distances }: NearestSlots): Sample['nearest'] {
+  const all = new Map(nearest.map(({ slot, distance }) => [slot, distance]));
+  slots.forEach((slot, i) => {
+    all.set(slot, distances[i]!);
+  });
+  const sorted = Array.from(all, ([slot, distance]) => ({ slot, distance }));
+  return sorted.sort((a, b) => a.distance - b.distance || a.slot - b.slot).slice(0, KEPT);
 }
 
 function newTask(): Task {
