@@ -12,7 +12,7 @@ import { type Birth, BUDGETS, type Deed, ID_COUNT, type IdRun, Life, WORDS } fro
 
 /** Lives; more, or the same again, by `MODEL_RUNS=500 MODEL_SEED=1 npx vitest run test/model`. */
 const RUNS = Number(process.env['MODEL_RUNS'] ?? 20);
-const SEED = Number(process.env['MODEL_SEED'] ?? fc.sample(fc.nat(), 1)[0]);
+const SEED = Number(process.env['MODEL_SEED'] ?? 20_261_123);
 const MINUTE_MS = 60_000;
 
 const runs = (countMax: number): fc.Arbitrary<IdRun> =>
