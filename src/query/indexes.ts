@@ -264,17 +264,13 @@ export class CollectionIndexes {
    * Forgets everything; the next call loads anew. For after a transaction whose changes were seen but undone.
    */
   drop(): void {
-    this.#forgetFilters();
+    this.#forgetContents();
     this.#slots = null;
     this.#live = new Bitset();
     this.#deadCount = 0;
-    this.#columns = new MetadataColumns();
     this.#vectors = null;
     this.#keeper = null;
     this.#isSettled = true;
-    this.#documents = null;
-    this.#documentsLength = 0;
-    this.#hasTooLongDocuments = false;
   }
 
   /** Gives the live records slots without gaps. An index that holds all embeddings is loaded anew. */

@@ -25,7 +25,7 @@ import { distanceFromSum } from './distance.ts';
 import { FloatRows } from './float-rows.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { Shortlist } from './shortlist.ts';
-import type { NearestSlice, NearestSlots, VectorRows } from './vector-rows.ts';
+import { type NearestSlice, type NearestSlots, nothing, type VectorRows } from './vector-rows.ts';
 
 /** Constants that change how fast a search is, never what it answers. */
 export interface FlatTuning {
@@ -54,10 +54,6 @@ export interface FlatIndexOptions {
   readonly space: Space;
   /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
   readonly dimension: number;
-}
-
-function nothing(): NearestSlots {
-  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0, read: 0 };
 }
 
 /** The vectors of a collection by slot, searched exactly. */

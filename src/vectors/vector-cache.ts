@@ -29,7 +29,13 @@ import { Kernel } from '../kernel/index.ts';
 import { distanceFromSum } from './distance.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { Shortlist } from './shortlist.ts';
-import type { NearestSlice, NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';
+import {
+  type NearestSlice,
+  type NearestSlots,
+  nothing,
+  type VectorRows,
+  type VectorSource,
+} from './vector-rows.ts';
 
 /** Rows for one call of a kernel. */
 const BATCH = 1024;
@@ -534,10 +540,6 @@ export class VectorCache implements VectorRows {
     this.#row = new Float32Array(buffer, 4 * width + 8 * BATCH, this.#dimension);
     this.#floats = new Float32Array(buffer);
   }
-}
-
-function nothing(): NearestSlots {
-  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0, read: 0 };
 }
 
 function drain(nearest: NearestHeap): { slots: Uint32Array; distances: Float32Array } {

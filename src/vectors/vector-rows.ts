@@ -24,6 +24,11 @@ export interface NearestSlots {
   readonly read: number;
 }
 
+/** The answer where nothing was asked for. */
+export function nothing(): NearestSlots {
+  return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0, read: 0 };
+}
+
 /**
  * A part of looking for the nearest of several queries; the first has the cursor 0, and −1 follows the last.
  */
