@@ -4,6 +4,7 @@
  */
 export { Bitset } from './bitset.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { type Environment, systemEnvironment } from './environment.ts';
 export {
   AssertionError,
   assert,

@@ -113,9 +113,9 @@ const BANS: readonly Ban[] = [
   },
   {
     word: 'process.env',
-    pattern: /\bprocess\.env\b/g,
-    instead: 'take a setting; the command alone reads the environment (cli/)',
-    isBannedIn: product('src/cli/', 'src/cli.ts'),
+    pattern: /\bprocess\??\.env\b/g,
+    instead: 'take a setting, or an Environment and call its variable() (base/environment.ts)',
+    isBannedIn: product('src/cli/', 'src/cli.ts', 'src/base/environment.ts'),
   },
   {
     word: '.listen(',
