@@ -21,6 +21,7 @@ export { DatabaseError, Double, ERROR_CODES, type ErrorCode, type ErrorKind } fr
 export {
   Collection,
   type Fetch,
+  type ForkInput,
   GetResult,
   HttpAdminClient as AdminClient,
   HttpClient,

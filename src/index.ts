@@ -181,6 +181,7 @@ export {
   type DefaultQueryInclude,
   type DeleteInput,
   type Fetch,
+  type ForkInput,
   type GetCollectionInput,
   type GetInclude,
   type GetInput,

@@ -139,6 +139,14 @@ export interface Backend {
   /** With its records and files. */
   deleteCollection(scope: DatabaseScope, name: string, options?: CallOptions): Promise<void>;
 
+  /**
+   * Copies a collection as it is now under another name; each goes its own way from then on. Other calls go
+   * on meanwhile.
+   */
+  fork(scope: CollectionScope, name: string, options?: CallOptions): Promise<CollectionInfo>;
+  /** Forks of the collection, of its forks, and of what it is a fork of, as far as they are there. */
+  countForks(scope: CollectionScope, options?: CallOptions): Promise<number>;
+
   /** Inserts; ids that are stored already are left untouched; of an id given twice the first wins. */
   add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void>;
   /** Inserts or updates; of an id twice in the batch both are applied in order. */

@@ -59,6 +59,8 @@ export interface CollectionStatistics {
   /** The latest position of the change sequence. */
   readonly sequence: number;
   readonly dimension: number | null;
+  /** Identifier of the collection that this one is a fork of, which may be gone by now; `null` for none. */
+  readonly sourceId: string | null;
   /** Bytes of the collection's file; 0 where it has none. */
   readonly fileBytes: number;
   readonly vectors: VectorStatistics;

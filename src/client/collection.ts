@@ -104,6 +104,12 @@ export interface ModifyInput extends Cancellable {
   readonly configuration?: ConfigurationChanges | undefined;
 }
 
+/** What `fork` takes. */
+export interface ForkInput extends Cancellable {
+  /** Name of the copy. */
+  readonly name: string;
+}
+
 /** What a collection shows of itself. */
 export type CollectionSummary = Pick<
   Collection,
@@ -135,6 +141,7 @@ const QUERY_MEMBERS = membersOf<QueryInput<QueryInclude>>({
   explain: true,
 });
 const DELETE_MEMBERS = membersOf<DeleteInput>({ ...SELECTION_MEMBERS, limit: true });
+const FORK_MEMBERS = membersOf<ForkInput>({ name: true, signal: true });
 const PEEK_MEMBERS: readonly string[] = ['limit', 'signal'];
 const MODIFY_MEMBERS = membersOf<ModifyInput>({
   name: true,
@@ -334,6 +341,30 @@ export class Collection {
     const request = { ...selection, embeddings, nResults, include, recall, explain };
     const neighbours = await backend.query(this.#scope, request, { signal: input.signal });
     return new QueryResult(neighbours, include, explain);
+  }
+
+  /**
+   * Copies the collection as it is now under another name, with all that was acknowledged before the call.
+   *
+   * Each goes its own way from then on; calls go on meanwhile. The copy has the same embedding function.
+   * Errors: `TESSERA_INVALID_NAME`, `TESSERA_ALREADY_EXISTS`, `TESSERA_COLLECTION_NOT_FOUND`,
+   * `TESSERA_CORRUPT` where a record is damaged, `TESSERA_READ_ONLY`, `TESSERA_UNSUPPORTED` by a server of
+   * Chroma's.
+   */
+  async fork(input: ForkInput): Promise<Collection> {
+    checkMembers(input, 'fork', FORK_MEMBERS);
+    const name = parseText(input.name, 'name');
+    checkName(name);
+    const backend = await this.#connection.backend(input);
+    const info = await backend.fork(this.#scope, name, { signal: input.signal });
+    return new Collection(this.#connection, info, this.embeddingFunction);
+  }
+
+  /** How many forks there are of the collection, of its forks, and of what it is a fork of. */
+  async forkCount(options: Cancellable = {}): Promise<number> {
+    checkMembers(options, 'forkCount', SIGNAL_MEMBERS);
+    const backend = await this.#connection.backend(options);
+    return backend.countForks(this.#scope, { signal: options.signal });
   }
 
   /** How many records there are. */

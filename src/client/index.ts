@@ -27,6 +27,7 @@ export {
   Collection,
   type CollectionSummary,
   type DeleteInput,
+  type ForkInput,
   type GetInput,
   type ModifyInput,
   type QueryInput,

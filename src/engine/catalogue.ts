@@ -157,6 +157,57 @@ export class Catalogue {
     });
   }
 
+  /**
+   * Gives an identifier to a copy that is to be made, with a note that its file has to go until
+   * `finishCopy`. Errors: `TESSERA_ALREADY_EXISTS`.
+   */
+  prepareCopy(source: CollectionInfo, name: string): string {
+    return this.#store.write(() => {
+      const { databaseId } = this.#byId({ ...source, collectionId: source.id });
+      if (this.#store.collectionNamed(databaseId, name) !== undefined)
+        throw alreadyExists('Collection', name);
+      const id = this.#random.uuid();
+      this.#store.noteFile(id);
+      return id;
+    });
+  }
+
+  /**
+   * Takes a finished copy in, under a name, with what the catalogue says of its source by now; `isThere` is
+   * asked for the file once nobody can remove it any more. Errors: `TESSERA_ALREADY_EXISTS`,
+   * `TESSERA_COLLECTION_NOT_FOUND` where the source is gone, `TESSERA_BUSY` where the file is.
+   */
+  finishCopy(
+    { id, name, sourceId }: { readonly id: string; readonly name: string; readonly sourceId: string },
+    scope: DatabaseScope,
+    isThere: () => boolean,
+  ): CollectionInfo {
+    return this.#store.write(() => {
+      const { info, databaseId } = this.#byId({ ...scope, collectionId: sourceId });
+      if (this.#store.collectionNamed(databaseId, name) !== undefined)
+        throw alreadyExists('Collection', name);
+      if (!isThere()) {
+        const message = 'Another process took the unfinished copy for a leftover and removed it. Try again.';
+        throw new DatabaseError('TESSERA_BUSY', message, { details: { collectionId: id } });
+      }
+      this.#store.fileRemoved(id);
+      const copy: CollectionInfo = { ...info, id, name };
+      this.#put(copy, databaseId);
+      this.#store.addFork(id, sourceId);
+      return copy;
+    });
+  }
+
+  /** How many forks a collection's family has. Errors: `TESSERA_COLLECTION_NOT_FOUND`. */
+  countForks(scope: CollectionScope): number {
+    return this.#store.countForks(this.#byId(scope).info.id);
+  }
+
+  /** The identifier of the collection that one is a fork of. Errors: `TESSERA_COLLECTION_NOT_FOUND`. */
+  sourceOf(scope: CollectionScope): string | null {
+    return this.#store.sourceOf(this.#byId(scope).info.id);
+  }
+
   /** Removes a collection and returns its identifier, whose file has to go. */
   removeCollection(scope: DatabaseScope, name: string): string {
     return this.#store.write(() => {
@@ -188,9 +239,16 @@ export class Catalogue {
     return this.#store.write(() => this.#store.clear());
   }
 
-  /** Identifiers of collections whose deletion was not finished. */
-  unfinishedDeletions(): string[] {
-    return this.#store.deletedCollections();
+  /**
+   * Removes what is left of deleted collections and of copies that were cut short, each under the write lock,
+   * so that no copy is taken in meanwhile. `remove` says whether a file is gone.
+   */
+  clearLeftovers(remove: (id: string) => boolean): void {
+    for (const id of this.#store.deletedCollections()) {
+      this.#store.write(() => {
+        if (this.#store.isToBeRemoved(id) && remove(id)) this.#store.fileRemoved(id);
+      });
+    }
   }
 
   finishDeletions(ids: readonly string[]): void {

@@ -56,6 +56,11 @@ export class Directory {
     if (this.#path !== null) this.#files.makeDirectory(`${this.#path}/${COLLECTIONS_NAME}`);
   }
 
+  /** Makes sure that the names in the folder of collections survive a power cut. */
+  syncCollections(): void {
+    if (this.#path !== null) this.#files.syncDirectory(`${this.#path}/${COLLECTIONS_NAME}`);
+  }
+
   get cataloguePath(): string | null {
     return this.#path && `${this.#path}/${CATALOGUE_NAME}`;
   }

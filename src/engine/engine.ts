@@ -51,6 +51,7 @@ import {
 import { Catalogue } from './catalogue.ts';
 import type { Components, EngineRole } from './components.ts';
 import { Directory } from './directory.ts';
+import { copyCollection } from './fork.ts';
 import { type OpenCollection, OpenCollections } from './open-collections.ts';
 import type { EngineSettings } from './settings.ts';
 
@@ -91,7 +92,7 @@ export class Engine {
     this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id), components);
     if (settings.readOnly) return;
     directory.makeCollectionsFolder();
-    if (this.#role.kind !== 'reader') this.#destroyFiles(this.catalogue.unfinishedDeletions());
+    if (this.#role.kind !== 'reader') this.#clearLeftovers();
   }
 
   /** Who an unauthenticated caller is: Chroma's constant answer. */
@@ -173,18 +174,37 @@ export class Engine {
     while (this.#settleSlice(scope)) yield;
   }
 
+  /** Copies a collection as of now under another name, slice by slice. Errors: those of `copyCollection`. */
+  *fork(scope: CollectionScope, name: string): Generator<void, CollectionInfo> {
+    if (this.#settings.readOnly) throw openedReadOnly();
+    const onDamage = (damage: DatabaseError): never => {
+      throw damage;
+    };
+    const isSliced = this.#settings.path !== null;
+    return yield* copyCollection(this.catalogue, this.#open, { scope, name }, function* (copy, source) {
+      const slices = copy.fill(source, { after: 0, onDamage });
+      if (isSliced) yield* slices;
+      // In memory there is one connection, whose transaction nobody may come into.
+      else for (const _ of slices);
+    });
+  }
+
   /** What a collection can say of itself; loads nothing. */
   statistics(scope: CollectionScope): CollectionStatistics {
     const info = this.catalogue.collection(scope);
     const recall = recallOf(info.configuration);
     const memory = { budget: this.#settings.memory, used: this.#open.indexBytes };
     const collection = this.#open.find(info);
-    if (collection === null) return { ...emptyStatistics(recall), dimension: info.dimension, memory };
+    const sourceId = this.catalogue.sourceOf(scope);
+    if (collection === null) {
+      return { ...emptyStatistics(recall), dimension: info.dimension, sourceId, memory };
+    }
     const { store, indexes } = collection;
     return store.read((state) => ({
       recordCount: state.recordCount,
       sequence: state.sequence,
       dimension: state.dimension ?? info.dimension,
+      sourceId,
       fileBytes: this.#settings.path === null ? 0 : store.fileBytes,
       vectors: indexes.vectorStatistics(state, recall),
       text: textStatistics(store, state),
@@ -363,6 +383,15 @@ export class Engine {
     return collection.isFileUntidy;
   }
 
+  /** What a process that died has left; where that cannot be done now, the next opening tries again. */
+  #clearLeftovers(): void {
+    try {
+      this.catalogue.clearLeftovers((id) => this.#open.clear(id));
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+    }
+  }
+
   /**
    * Removes the files of collections that the catalogue no longer has. They are deleted already, so that a
    * file which cannot be removed yet fails nobody's call: its note stays, and the next opening tries again.
@@ -429,6 +458,7 @@ function emptyStatistics(recall: number): CollectionStatistics {
     recordCount: 0,
     sequence: 0,
     dimension: null,
+    sourceId: null,
     fileBytes: 0,
     vectors: {
       ...follower,

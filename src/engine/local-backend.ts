@@ -150,6 +150,14 @@ export class LocalBackend implements Backend {
     return this.#run(options, () => this.#engine.deleteCollection(scope, name));
   }
 
+  fork(scope: CollectionScope, name: string, options?: CallOptions): Promise<CollectionInfo> {
+    return this.#runSliced(options, this.#engine.fork(scope, name));
+  }
+
+  countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
+    return this.#run(options, () => this.#engine.catalogue.countForks(scope));
+  }
+
   async add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {
     await this.#write(scope, { verb: 'add', batch }, options);
   }
@@ -242,11 +250,16 @@ export class LocalBackend implements Backend {
   async #runSliced<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
     this.#check(options);
     this.#flush();
-    for (;;) {
-      const slice = slices.next();
-      if (slice.done === true) return slice.value;
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#check(options);
+    try {
+      for (;;) {
+        const slice = slices.next();
+        if (slice.done === true) return slice.value;
+        await new Promise((resolve) => setImmediate(resolve));
+        this.#check(options);
+      }
+    } finally {
+      // One that is given up cleans up after itself.
+      slices.return(undefined as never);
     }
   }
 

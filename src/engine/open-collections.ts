@@ -8,7 +8,7 @@
 import type { CollectionInfo } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
-import { deletedMeanwhile, RecordStore } from '../records/index.ts';
+import { deletedMeanwhile, RecordCopy, RecordStore } from '../records/index.ts';
 import type { Components } from './components.ts';
 import type { Directory } from './directory.ts';
 import type { EngineSettings } from './settings.ts';
@@ -101,6 +101,49 @@ export class OpenCollections {
     }
   }
 
+  /**
+   * The same for a leftover: the file of a copy that somebody is still making stays. Returns whether the file
+   * is gone.
+   */
+  clear(id: string): boolean {
+    if (this.#isBeingMade(id)) return false;
+    return this.destroy(id);
+  }
+
+  /** A connection of its own to a collection's file; the open store itself for one in memory. */
+  openSource(id: string): RecordStore | null {
+    const path = this.#directory.collectionPath(id);
+    if (path === null) return this.#open.peek(id)?.store ?? null;
+    if (!this.#directory.hasCollectionFile(id)) return null;
+    return RecordStore.open({ ...this.#settings, readOnly: true, path, collectionId: id });
+  }
+
+  /** Closes what `openSource` has given. */
+  closeSource(store: RecordStore): void {
+    if (this.#settings.path !== null) store.close();
+  }
+
+  /** Begins the file of a copy. */
+  beginCopy(id: string): RecordCopy {
+    return RecordCopy.create(this.#directory.collectionPath(id), id);
+  }
+
+  /** Makes sure that the name of a new file survives a power cut. */
+  sync(): void {
+    this.#directory.syncCollections();
+  }
+
+  /** Whether a copy is still there. */
+  hasFile(id: string): boolean {
+    return this.#settings.path === null || this.#directory.hasCollectionFile(id);
+  }
+
+  /** Takes in a copy: keeps it open where it is in memory, and gives its lock back where it is a file. */
+  adopt(info: CollectionInfo, copy: RecordCopy): void {
+    if (this.#settings.path === null) this.#keep(info, RecordStore.ofCopy(copy));
+    else copy.close();
+  }
+
   /** Bytes that the indexes of the open collections hold in memory. */
   get indexBytes(): number {
     return [...this.#open.values()].reduce((total, { indexes }) => total + indexes.bytes, 0);
@@ -141,6 +184,17 @@ export class OpenCollections {
     }
   }
 
+  #isBeingMade(id: string): boolean {
+    if (!this.#directory.hasCollectionFile(id)) return false;
+    const path = this.#directory.collectionPath(id);
+    try {
+      RecordStore.open({ ...this.#settings, path, readOnly: true, busyTimeoutMs: 1 }).close();
+      return false;
+    } catch (error) {
+      return error instanceof DatabaseError && error.code === 'TESSERA_BUSY';
+    }
+  }
+
   #markDeleted(id: string): void {
     const open = this.#open.take(id);
     const path = this.#directory.collectionPath(id);
@@ -155,7 +209,10 @@ export class OpenCollections {
   }
 
   #openFile(info: CollectionInfo): OpenCollection {
-    const store = this.#openStore(info.id);
+    return this.#keep(info, this.#openStore(info.id));
+  }
+
+  #keep(info: CollectionInfo, store: RecordStore): OpenCollection {
     const { role, indexTuning } = this.#components;
     const indexes = new CollectionIndexes(store, {
       space: info.configuration.hnsw.space,
@@ -183,7 +240,8 @@ export class OpenCollections {
   #openStore(id: string): RecordStore {
     let store: RecordStore | undefined;
     try {
-      store = RecordStore.open({ ...this.#settings, path: this.#directory.collectionPath(id) });
+      const path = this.#directory.collectionPath(id);
+      store = RecordStore.open({ ...this.#settings, path, collectionId: id });
       if (this.#isKnown(id)) return store;
     } catch (error) {
       store?.close();

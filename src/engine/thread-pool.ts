@@ -55,6 +55,8 @@ const ROUTES: { readonly [Method in BackendMethod]: Route } = {
   countCollections: 'any reader',
   updateCollection: 'writer',
   deleteCollection: 'deletion',
+  fork: 'writer',
+  countForks: 'any reader',
   add: 'change',
   upsert: 'change',
   update: 'change',

@@ -116,6 +116,14 @@ export class WorkerBackend implements Backend {
     return this.#call('deleteCollection', [scope, name], options);
   }
 
+  fork(scope: CollectionScope, name: string, options?: CallOptions): Promise<CollectionInfo> {
+    return this.#call('fork', [scope, name], options);
+  }
+
+  countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
+    return this.#call('countForks', [scope], options);
+  }
+
   add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {
     return this.#call('add', [scope, batch], options);
   }

@@ -2,7 +2,16 @@
  * The few file operations of the database beside SQLite's own, as a port, so that tests can hand in faulty
  * ones.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { DatabaseError } from '../base/index.ts';
 
 /** File operations; every one is synchronous because the engine is. */
@@ -15,6 +24,8 @@ export interface Files {
   isDirectory(path: string): boolean;
   /** Names in a directory, in no order. */
   list(path: string): string[];
+  /** Makes sure that the names in a directory survive a power cut, where the system can be asked to. */
+  syncDirectory(path: string): void;
 }
 
 function guard<T>(path: string, work: () => T): T {
@@ -45,4 +56,16 @@ export const systemFiles: Files = {
   exists: (path) => existsSync(path),
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   list: (path) => guard(path, () => readdirSync(path)),
+  syncDirectory: (path) => {
+    // Windows opens no directories, and writes their names through.
+    if (process.platform === 'win32') return;
+    guard(path, () => {
+      const descriptor = openSync(path, 'r');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  },
 };

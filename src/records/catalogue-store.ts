@@ -35,6 +35,14 @@ export interface DatabaseEntry {
 
 const ENTRY_COLUMNS = 'id, database_id, name, metadata, configuration, schema, dimension';
 
+/**
+ * Lineage: which collection was made of which, and of which one all began. Made at the first fork, so that
+ * earlier releases read the catalogue of a database that has none.
+ */
+const FORKS_SQL = `CREATE TABLE IF NOT EXISTS forks (
+  id TEXT PRIMARY KEY, source_id TEXT NOT NULL, root_id TEXT NOT NULL
+) WITHOUT ROWID`;
+
 /** See the top of this file. */
 export class CatalogueStore {
   readonly #database: SqlDatabase;
@@ -158,7 +166,40 @@ export class CatalogueStore {
   /** Takes a collection out and notes that its file has to go; `fileRemoved` strikes the note. */
   removeCollection(id: string): void {
     this.#database.prepare('DELETE FROM collections WHERE id = ?').run(id);
-    this.#database.prepare('INSERT OR IGNORE INTO deleted_collections (id) VALUES (?)').run(id);
+    if (this.#hasForks()) this.#database.prepare('DELETE FROM forks WHERE id = ?').run(id);
+    this.noteFile(id);
+  }
+
+  /** Notes that a collection was made as a copy of another. */
+  addFork(id: string, sourceId: string): void {
+    this.#database.exec(FORKS_SQL);
+    const root = this.#rootOf(sourceId);
+    const statement = this.#database.prepare('INSERT INTO forks (id, source_id, root_id) VALUES (?, ?, ?)');
+    statement.run(id, sourceId, root);
+  }
+
+  /** The collection that one was made of, which may be gone by now; `null` for one that is no fork. */
+  sourceOf(id: string): string | null {
+    if (!this.#hasForks()) return null;
+    const row = this.#database.prepare('SELECT source_id FROM forks WHERE id = ?').get(id);
+    return (row?.[0] ?? null) as string | null;
+  }
+
+  /** Forks that there are of a collection's first ancestor: its own, its forks' and its relatives'. */
+  countForks(id: string): number {
+    if (!this.#hasForks()) return 0;
+    const statement = this.#database.prepare('SELECT count(*) FROM forks WHERE root_id = ?');
+    return statement.get(this.#rootOf(id))![0] as number;
+  }
+
+  #rootOf(id: string): string {
+    const row = this.#database.prepare('SELECT root_id FROM forks WHERE id = ?').get(id);
+    return (row?.[0] ?? id) as string;
+  }
+
+  #hasForks(): boolean {
+    const sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'forks'";
+    return this.#database.prepare(sql).get() !== undefined;
   }
 
   /** Identifiers of deleted collections whose files may still be there. */
@@ -167,6 +208,16 @@ export class CatalogueStore {
       .prepare('SELECT id FROM deleted_collections')
       .all()
       .map(([id]) => id as string);
+  }
+
+  /** Whether the file of an identifier has to go: that of a deleted collection, or of a copy under way. */
+  isToBeRemoved(id: string): boolean {
+    return this.#database.prepare('SELECT 1 FROM deleted_collections WHERE id = ?').get(id) !== undefined;
+  }
+
+  /** Notes that a file has to go unless `fileRemoved` strikes the note: for one that is only being made. */
+  noteFile(id: string): void {
+    this.#database.prepare('INSERT OR IGNORE INTO deleted_collections (id) VALUES (?)').run(id);
   }
 
   fileRemoved(id: string): void {

@@ -10,8 +10,8 @@
  * Followers (the indexes) make tables of their own when they are first needed; a follower keeps its position
  * in `followers`.
  *
- * Pages have 2,048 bytes. A collection of one record takes seven of them, 14 KB, where 4,096-byte pages would
- * take 28 KB; ingest of 20,000 × 512 was as fast (74,000 and 73,000 rec/s; 8,192-byte pages: 97,000) and the
+ * Pages have 2,048 bytes. A collection of one record takes eight of them, 16 KB, where 4,096-byte pages would
+ * take 32 KB; ingest of 20,000 × 512 was as fast (74,000 and 73,000 rec/s; 8,192-byte pages: 97,000) and the
  * file as large. Ten thousand small collections are the case that the choice serves.
  */
 

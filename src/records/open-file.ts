@@ -22,6 +22,8 @@ export interface OpenFileOptions {
   readonly busyTimeoutMs: number;
   readonly walPagesMax: number;
   readonly migrations: readonly string[];
+  /** Does more in the transaction that makes a new file. */
+  readonly onMade?: ((database: SqlDatabase) => void) | undefined;
 }
 
 /**
@@ -65,7 +67,7 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
     PRAGMA wal_autocheckpoint = ${options.walPagesMax};
     PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
   `);
-  if (version < options.migrations.length) migrate(database, options.migrations);
+  if (version < options.migrations.length) migrate(database, options);
 }
 
 /**
@@ -152,11 +154,12 @@ function switchToWal(database: SqlDatabase): void {
   }
 }
 
-function migrate(database: SqlDatabase, migrations: readonly string[]): void {
+function migrate(database: SqlDatabase, { migrations, onMade }: OpenFileOptions): void {
   database.write(() => {
     const version = checkVersion(database, migrations);
     for (let next = version; next < migrations.length; next++) database.exec(migrations[next]!);
     if (version === migrations.length) return;
+    if (version === 0) onMade?.(database);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length};`);
   });
 }

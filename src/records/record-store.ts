@@ -7,7 +7,8 @@
 import { isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
-import { COLLECTION_MIGRATIONS, PAGE_BYTES } from './format.ts';
+import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
+import { addIdentity, checkIdentity } from './identity.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -25,6 +26,11 @@ export type Examined =
   | { readonly row: number; readonly id: string; readonly record: StoredRecord; readonly damage: null }
   | { readonly row: number; readonly id: string | null; readonly record: null; readonly damage: string };
 
+/** How to open a store; the identifier is left out by who looks into a file whatever it is. */
+export interface OpenStoreOptions extends Omit<OpenFileOptions, 'migrations' | 'onMade'> {
+  readonly collectionId?: string | undefined;
+}
+
 /** See the top of this file. */
 export class RecordStore {
   readonly database: SqlDatabase;
@@ -33,9 +39,27 @@ export class RecordStore {
     this.database = database;
   }
 
-  /** Opens or creates a collection's file. Errors: those of `openFile`. */
-  static open(options: Omit<OpenFileOptions, 'migrations'>): RecordStore {
-    return new RecordStore(openFile({ ...options, migrations: COLLECTION_MIGRATIONS }));
+  /**
+   * Opens or creates the file of a collection. Errors: those of `openFile`, and `TESSERA_CORRUPT` for the
+   * file of another collection.
+   */
+  static open({ collectionId, ...options }: OpenStoreOptions): RecordStore {
+    const onMade = (made: SqlDatabase): void => {
+      if (collectionId !== undefined) addIdentity(made, collectionId);
+    };
+    const database = openFile({ ...options, migrations: COLLECTION_MIGRATIONS, onMade });
+    try {
+      if (collectionId !== undefined) checkIdentity(database, collectionId, options.readOnly);
+      return new RecordStore(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** A copy that was made in memory, as a store. */
+  static ofCopy({ database }: { readonly database: SqlDatabase }): RecordStore {
+    return new RecordStore(database);
   }
 
   close(): void {
@@ -47,7 +71,7 @@ export class RecordStore {
    * it.
    */
   read<T>(work: (state: StoreState) => T): T {
-    return this.database.read(() => work(this.#liveState()));
+    return this.database.read(() => work(this.liveState()));
   }
 
   /**
@@ -65,7 +89,7 @@ export class RecordStore {
   #writeAlone<T>(call: (writer: RecordWriter, state: StoreState) => T): Outcome<T> {
     try {
       const value = this.database.write(() => {
-        const state = this.#liveState();
+        const state = this.liveState();
         const writer = new RecordWriter(this.database, state);
         const result = call(writer, state);
         writer.finish();
@@ -80,7 +104,7 @@ export class RecordStore {
 
   #writeTogether<T>(calls: readonly ((writer: RecordWriter, state: StoreState) => T)[]): Outcome<T>[] {
     return this.database.write(() => {
-      let state = this.#liveState();
+      let state = this.liveState();
       return calls.map((call): Outcome<T> => {
         try {
           const value = this.database.savepoint(() => {
@@ -102,7 +126,7 @@ export class RecordStore {
    * Runs `work` in a write transaction that changes no record: for followers that keep tables in this file.
    */
   write<T>(work: (state: StoreState) => T): T {
-    return this.database.write(() => work(this.#liveState()));
+    return this.database.write(() => work(this.liveState()));
   }
 
   /**
@@ -110,7 +134,7 @@ export class RecordStore {
    * written may be lost in a power cut, all of it or nothing.
    */
   writeBehind(work: (state: StoreState) => void): boolean {
-    return this.database.writeBehind(() => work(this.#liveState()));
+    return this.database.writeBehind(() => work(this.liveState()));
   }
 
   /** Leaves a mark for processes that still have the file open. Call before removing the file. */
@@ -234,6 +258,15 @@ export class RecordStore {
     return statement.all(sequence) as [number, number | null][];
   }
 
+  /** Blocks of embeddings that hold, or held, rows which changed after a position, ascending. */
+  changedBlocks(sequence: number, dimension: number): number[] {
+    // Drivers bind numbers as floats, whose division keeps the rest.
+    const statement = this.database.prepare(
+      `SELECT DISTINCT (row - 1) / CAST(? AS INTEGER) AS block FROM changes WHERE sequence > ? ORDER BY block`,
+    );
+    return statement.all(rowsPerBlock(dimension), sequence).map(([block]) => block as number);
+  }
+
   /** Bytes of the file once it holds what is in the write-ahead log. */
   get fileBytes(): number {
     return Number(this.database.pragma('page_count')) * PAGE_BYTES;
@@ -259,7 +292,8 @@ export class RecordStore {
     return new DatabaseError('TESSERA_CORRUPT', message, { details: { path } });
   }
 
-  #liveState(): StoreState {
+  /** The state, in the transaction under way. Errors: as `read`. */
+  liveState(): StoreState {
     const state = readState(this.database);
     if (!state.isDeleted) return state;
     throw deletedMeanwhile();

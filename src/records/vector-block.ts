@@ -16,8 +16,10 @@
  * and ingest was 1.9 times as fast. The price is that a single update rewrites 16 KB. Deleted rows give their
  * space back at once.
  */
-import { assert } from '../base/index.ts';
+import { assert, type DatabaseError } from '../base/index.ts';
 import { checksum } from '../io/index.ts';
+import { rowsPerBlock } from './format.ts';
+import { corruptRecord } from './record.ts';
 
 const HEADER_BYTES = 4;
 const CHECKSUM_BYTES = 4;
@@ -117,4 +119,18 @@ export function alignedFloats(data: Uint8Array, offset: number, length: number):
   const start = data.byteOffset + offset;
   if (start % 4 === 0) return new Float32Array(data.buffer, start, length);
   return new Float32Array(new Uint8Array(data.subarray(offset)).buffer, 0, length);
+}
+
+/**
+ * What is wrong with the embeddings of a block, `null` for one of a wrong length, by their own checksums: an
+ * error for each.
+ */
+export function damagedPlaces(number: number, block: VectorBlock | null, dimension: number): DatabaseError[] {
+  const first = number * rowsPerBlock(dimension) + 1;
+  if (block === null) return [corruptRecord(first, null, 'its vector block has a wrong length')];
+  return block.embeddings.flatMap((embedding, slot) => {
+    if (embedding === undefined) return [];
+    const isSound = embeddingChecksum(first + slot, bytesOf(embedding)) === block.checksums[slot];
+    return isSound ? [] : [corruptRecord(first + slot, null, 'the checksum of its embedding does not agree')];
+  });
 }

@@ -12,6 +12,7 @@ import { argumentCases } from './arguments.ts';
 import { collectionCases } from './collections.ts';
 import { embeddingFunctionCases } from './embedding-functions.ts';
 import { faultCases } from './faults.ts';
+import { forkCases } from './forks.ts';
 import { lifecycleCases } from './lifecycle.ts';
 import { maintenanceCases } from './maintenance.ts';
 import { queryCases } from './queries.ts';
@@ -56,6 +57,7 @@ export function conformanceSuite(name: string, make: MakeBackend): void {
     readCases(subject);
     queryCases(subject);
     maintenanceCases(subject);
+    forkCases(subject);
     embeddingFunctionCases(subject);
     faultCases(subject);
     argumentCases(subject);

@@ -213,14 +213,15 @@ describe('records', () => {
     await expect(collection.count()).rejects.toThrow(/not.*found/i);
   });
 
-  test('what only the cloud has is refused; the index is never behind', async () => {
+  test('are forked; the index is never behind', async () => {
     const collection = await makeCollection();
     expect(await collection.getIndexingStatus()).toMatchObject({
       op_indexing_progress: 1,
       num_unindexed_ops: 0,
     });
-    await expect(collection.fork({ name: 'forked' })).rejects.toThrow(/unsupported for local/);
-    await expect(collection.forkCount()).rejects.toThrow(/unsupported for local/);
+    const fork = await collection.fork({ name: 'forked' });
+    expect([await fork.count(), await collection.forkCount()]).toEqual([await collection.count(), 1]);
+    await expect(collection.fork({ name: 'forked' })).rejects.toThrow(/already exists/);
   });
 });
 

@@ -400,15 +400,13 @@ const CASES: readonly Case[] = [
   ['POST', `${MISSING}/delete`, {}, 404, notFound(GONE)],
   ['GET', `${C}/count`, undefined, 200, 1],
 
-  [
-    'POST',
-    `${C}/fork`,
-    { new_name: 'f' },
-    501,
-    refused('Collection forking is unsupported for local chroma'),
-  ],
+  ['POST', `${C}/fork`, { new_name: 'f' }, 400, invalid('Validation error: new_name: ')],
+  ['POST', `${C}/fork`, { new_name: 'forked' }, 200, expect.objectContaining({ name: 'forked' })],
+  ['POST', `${C}/fork`, { new_name: 'forked' }, 409, refused('Collection [forked] already exists')],
+  ['POST', `${MISSING}/fork`, { new_name: 'forked' }, 404, notFound(GONE)],
   ['POST', `${COLLECTIONS}/x/fork`, { new_name: 'f' }, 400, invalid(NO_UUID)],
-  ['GET', `${C}/fork_count`, undefined, 501, refused('Count forks is unsupported for local chroma')],
+  ['GET', `${C}/fork_count`, undefined, 200, { count: 1 }],
+  ['GET', `${MISSING}/fork_count`, undefined, 404, notFound(GONE)],
   ['GET', `${COLLECTIONS}/x/fork_count`, undefined, 400, invalid(NO_UUID)],
   [
     'POST',

@@ -171,6 +171,18 @@ export class HttpBackend implements Backend {
     await this.#send('DELETE', path, null, options);
   }
 
+  async fork(scope: CollectionScope, name: string, options?: CallOptions): Promise<CollectionInfo> {
+    const body = writeMembers({ new_name: JSON.stringify(name) });
+    return readCollection(
+      readAnswer(await this.#send('POST', `${collectionPath(scope)}/fork`, body, options)),
+    );
+  }
+
+  async countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
+    const answer = readMembers(await this.#get(`${collectionPath(scope)}/fork_count`, options));
+    return readNumber(answer['count'], 'count');
+  }
+
   add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {
     return this.#write('add', scope, batch, options);
   }

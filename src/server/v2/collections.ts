@@ -20,6 +20,7 @@ import { bodyRoute, plainRoute, type Route } from '../route.ts';
 import {
   type CreateCollectionBody,
   createCollectionBody,
+  forkBody,
   type UpdateCollectionBody,
   updateCollectionBody,
 } from './schemas.ts';
@@ -183,6 +184,39 @@ export const COLLECTION_ROUTES: readonly Route[] = [
         await call.backend.updateCollection(scope, readChanges(call.body), call.options);
         return NOTHING;
       },
+    },
+  ),
+  bodyRoute(
+    {
+      method: 'POST',
+      path: `${COLLECTION_PATH}/fork`,
+      operation: 'fork_collection',
+      tag: 'Collection',
+      summary: 'Copies a collection as it is now under another name',
+    },
+    {
+      statuses: [200, 400, 404, 409],
+      body: forkBody,
+      respond: async (call) => {
+        const scope = readCollectionScope(call);
+        const name = call.body.new_name;
+        checkName(name, 'Validation error: new_name: ');
+        return ok(formatCollection(await call.backend.fork(scope, name, call.options)));
+      },
+    },
+  ),
+  plainRoute(
+    {
+      method: 'GET',
+      path: `${COLLECTION_PATH}/fork_count`,
+      operation: 'fork_count',
+      tag: 'Collection',
+      summary: 'How many forks the family of a collection has',
+    },
+    {
+      statuses: [200, 400, 404],
+      respond: async (call) =>
+        ok(`{"count":${await call.backend.countForks(readCollectionScope(call), call.options)}}`),
     },
   ),
   plainRoute(

@@ -237,8 +237,8 @@ export interface DeleteBody extends SelectionBody {
 /** Which records to delete. */
 export const deleteBody: Shape<DeleteBody> = object({ ...selection, limit: nullable(unsigned) });
 
-/** A fork, which this server has not. */
-export const forkBody: Shape<unknown> = object({ new_name: text });
+/** The name of a fork. */
+export const forkBody: Shape<{ readonly new_name: string }> = object({ new_name: text });
 
 /** A function to attach, which this server has not. */
 export const attachFunctionBody: Shape<unknown> = object({

@@ -1,11 +1,10 @@
 /**
- * Routes of Chroma's cloud that a single node does not have, there or here: forks, attached functions, the
- * search API. A body is checked first, so that a client's own mistakes are told as such; then the answer is
- * 501.
+ * Routes of Chroma's cloud that a single node does not have, there or here: attached functions, the search
+ * API. A body is checked first, so that a client's own mistakes are told as such; then the answer is 501.
  */
 import { DatabaseError } from '../../base/index.ts';
 import { bodyRoute, plainRoute, type Route, type RouteCall } from '../route.ts';
-import { attachFunctionBody, detachFunctionBody, forkBody, searchBody } from './schemas.ts';
+import { attachFunctionBody, detachFunctionBody, searchBody } from './schemas.ts';
 import { COLLECTION_PATH, readCollectionScope } from './scope.ts';
 
 function refuse(message: string): (call: RouteCall<unknown>) => Promise<never> {
@@ -15,32 +14,8 @@ function refuse(message: string): (call: RouteCall<unknown>) => Promise<never> {
   };
 }
 
-/** Fork, functions and search. */
+/** Functions and search. */
 export const UNSUPPORTED_ROUTES: readonly Route[] = [
-  bodyRoute(
-    {
-      method: 'POST',
-      path: `${COLLECTION_PATH}/fork`,
-      operation: 'fork_collection',
-      tag: 'Collection',
-      summary: 'Not supported',
-    },
-    {
-      statuses: [400, 501],
-      body: forkBody,
-      respond: refuse('Collection forking is unsupported for local chroma'),
-    },
-  ),
-  plainRoute(
-    {
-      method: 'GET',
-      path: `${COLLECTION_PATH}/fork_count`,
-      operation: 'fork_count',
-      tag: 'Collection',
-      summary: 'Not supported',
-    },
-    { statuses: [400, 501], respond: refuse('Count forks is unsupported for local chroma') },
-  ),
   bodyRoute(
     {
       method: 'POST',

@@ -1,0 +1,41 @@
+/**
+ * Which collection a file belongs to: its own word for it, so that a file that was put in another's place is
+ * noticed.
+ *
+ * A table of one row, `identity`, that comes with the file; a file of an earlier release gets it when it is
+ * next opened for writing. Without it a file is taken for what its name says.
+ */
+import { DatabaseError } from '../base/index.ts';
+import type { SqlDatabase } from '../sqlite/index.ts';
+
+const CREATE_SQL = `CREATE TABLE IF NOT EXISTS identity (
+  id INTEGER PRIMARY KEY CHECK (id = 1), collection_id TEXT NOT NULL
+)`;
+
+/** Writes whose file this is. Belongs inside a write transaction. */
+export function addIdentity(database: SqlDatabase, collectionId: string): void {
+  database.exec(CREATE_SQL);
+  const sql = 'INSERT OR REPLACE INTO identity (id, collection_id) VALUES (1, ?)';
+  database.prepare(sql).run(collectionId);
+}
+
+/** Whose file this is, by its own word; `null` where it says nothing. */
+export function readIdentity(database: SqlDatabase): string | null {
+  const table = database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'identity'");
+  if (table.get() === undefined) return null;
+  const value = database.prepare('SELECT collection_id FROM identity').get()?.[0];
+  return typeof value === 'string' ? value : null;
+}
+
+/** Makes sure that a file is that of a collection. Errors: `TESSERA_CORRUPT`. */
+export function checkIdentity(database: SqlDatabase, collectionId: string, isReadOnly: boolean): void {
+  const found = database.read(() => readIdentity(database));
+  if (found === collectionId) return;
+  if (found === null) {
+    if (!isReadOnly) database.write(() => addIdentity(database, collectionId));
+    return;
+  }
+  const { path } = database;
+  const message = `${path} is the file of another collection, ${found}. Put the file of this one back, or restore it from a copy.`;
+  throw new DatabaseError('TESSERA_CORRUPT', message, { details: { path, collectionId, found } });
+}
