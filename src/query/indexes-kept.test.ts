@@ -176,6 +176,19 @@ test('the recall is kept as it was measured last, also where nothing else has ch
   expect(kept.directory.recalls).toEqual(recalls);
 });
 
+test('a recall that was measured among other rows is not believed', () => {
+  const scene = new Scene();
+  const before = scene.open();
+  before.follow();
+  expect(before.statistics.effort).not.toBeNull();
+  scene.change((writer) => writer.upsert(ids(COUNT), scene.draw));
+  const collection = scene.open();
+  collection.follow();
+  expect(collection.statistics).toMatchObject({ kind: 'cells', effort: null });
+  collection.settle();
+  expect(collection.statistics.effort).not.toBeNull();
+});
+
 test('a header that stands for a later state than the records is of no use', () => {
   const scene = new Scene();
   const { store } = scene.open({ keepsCells: false });

@@ -62,6 +62,7 @@ describe('kept cells', () => {
     expect(kept.serial).toBe(serial);
     expect(kept.directory).toEqual(directory);
     expect(directory.recalls.length).toBeGreaterThan(0);
+    expect(directory.measuredRows).toBe(COUNT - 3);
     const rows = kept.cells.flatMap(({ content }) => [...content.rows]);
     expect(rows.length).toBeGreaterThan(0);
     expect([...rows, ...directory.outsideRows].sort((a, b) => a - b)).toEqual(

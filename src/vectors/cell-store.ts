@@ -24,7 +24,7 @@
  *   24       4         number of cells, c
  *   28       4         number of rows outside cells, r
  *   32       4         number of measured recalls, m
- *   36       4         zero
+ *   36       4         rows that were there when the recalls were measured, and still are
  *   40       8·m       f64, the measured recalls
  *   …        4·width   f32, the mean, rotated
  *   …        8·c       f64, ids of the cells
@@ -214,6 +214,7 @@ function encodeHeader(directory: CellsDirectory): Uint8Array {
   view.setUint32(24, places.size, true);
   view.setUint32(28, outsideRows.length, true);
   view.setUint32(32, recalls.length, true);
+  view.setUint32(36, directory.measuredRows, true);
   const entries = [...places];
   const parts = [
     recalls,
@@ -263,6 +264,7 @@ function decodeHeader(bytes: Uint8Array, width: number): CellsDirectory | undefi
     rotationSeed: view.getUint32(12, true),
     mean,
     recalls,
+    measuredRows: view.getUint32(36, true),
     position: view.getFloat64(16, true),
     places,
     outsideRows,

@@ -242,6 +242,24 @@ test('what is measured is right while vectors come into memory and go', () => {
   expect(recalls.at(-1)).toBe(1);
 });
 
+test('rows that came after most of the measured ones left are looked for exactly until they are measured', () => {
+  const rows = makeRows('duplicates', 300, 8, 1);
+  const index = makeIndex('l2', rows, 8);
+  settle(index);
+  const query = rows.get(0)!;
+  const everything = bitsetOf(rows.keys());
+  const isExact = (): boolean => index.search(query, 3, everything, rows.size).isExact;
+  expect(isExact()).toBe(false);
+  const draw = FAMILIES.gaussian(8, seededNumbers(2));
+  for (let slot = 0; slot < 150; slot++) index.set(slot, draw());
+  expect(isExact()).toBe(false);
+  for (let slot = 150; slot < 300; slot++) index.set(slot, draw());
+  expect(isExact()).toBe(true);
+  expect(index.statistics()).toMatchObject({ effort: undefined, measuredRecall: undefined });
+  settle(index);
+  expect(isExact()).toBe(false);
+});
+
 test('a damaged cell is refused', () => {
   const rows = makeRows('gaussian', 200, 8, 1);
   const index = makeIndex('l2', rows, 8);

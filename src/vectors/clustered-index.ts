@@ -227,6 +227,7 @@ export class ClusteredIndex {
     this.#members.remove(slot, this.#table);
     this.#live.delete(slot);
     this.#rows.remove(slot);
+    this.#meter.noteRemoval();
     if (cell >= 0) this.#upkeep!.noteRemoval(cell);
     this.#noteChange();
     return true;
@@ -260,7 +261,7 @@ export class ClusteredIndex {
     options: { readonly recall?: number } = {},
   ): ClusteredNearest {
     const recall = options.recall ?? this.#recall;
-    const level = recall >= 1 ? undefined : this.#meter.levelFor(recall, k);
+    const level = this.#levelFor(recall, k);
     const norm = Math.sqrt(dot(query, query));
     if (
       level === undefined ||
@@ -291,7 +292,7 @@ export class ClusteredIndex {
 
   /** Counts and the last measured recall, at the effort that `recall` takes. O(cells). */
   statistics(recall: number = this.#recall): ClusteredStatistics {
-    const effort = recall >= 1 ? undefined : this.#meter.levelFor(recall, 10);
+    const effort = this.#levelFor(recall, 10);
     return {
       liveCount: this.#members.liveCount,
       cellCount: this.#upkeep?.liveCellCount ?? 0,
@@ -323,7 +324,8 @@ export class ClusteredIndex {
   get header(): CellsHeader | undefined {
     const mean = this.#table?.mean.slice();
     if (mean === undefined) return undefined;
-    return { rotationSeed: this.#rotationSeed, mean, recalls: this.#meter.recalls };
+    const { recalls, measuredRows } = this.#meter;
+    return { rotationSeed: this.#rotationSeed, mean, recalls, measuredRows };
   }
 
   /**
@@ -378,15 +380,17 @@ export class ClusteredIndex {
     this.#rotationSeed = header.rotationSeed;
     this.#makeTable();
     this.#table!.mean.set(header.mean);
-    for (const { cell, content } of cells) this.#adoptCell(cell, content, slotOf);
+    let goneCount = 0;
+    for (const { cell, content } of cells) goneCount += this.#adoptCell(cell, content, slotOf);
     this.#upkeep!.suspectAll();
     this.#spread = this.#upkeep!.meanSpread();
     this.#warmFrom = 0;
-    this.#meter.resume(header.recalls);
-    if (header.recalls.length === 0) this.#changesSinceMeasuring = this.#members.liveCount;
+    this.#meter.resume(header.recalls, header.measuredRows - goneCount);
+    this.#changesSinceMeasuring = Math.max(0, this.#members.liveCount - this.#meter.measuredRows);
   }
 
-  #adoptCell(cell: number, content: StoredCell, slotOf: SlotOf): void {
+  /** Takes a cell over; returns how many of its rows are gone, or have another vector. */
+  #adoptCell(cell: number, content: StoredCell, slotOf: SlotOf): number {
     const table = this.#table!;
     // Entries without a slot of their own any more are given a number that no slot has, and taken out.
     const { rows, checksums } = content;
@@ -395,16 +399,19 @@ export class ClusteredIndex {
     const entries = table.restoreCell(cell, content, slots);
     // It is as it was kept. Without an entry it is not: what were kept on would name a row's former vector.
     table.changed.delete(cell);
+    let goneCount = 0;
     for (let i = entries.length - 1; i >= 0; i--) {
       const slot = slots[i]!;
       if (slot === NO_SLOT || this.#members.has(slot)) {
         this.#members.drop(cell, entries[i]!, table);
+        goneCount++;
         continue;
       }
       this.#rows.announce(slot);
       this.#members.adopt(slot, cell, entries[i]!);
       this.#live.add(slot);
     }
+    return goneCount;
   }
 
   /**
@@ -480,6 +487,12 @@ export class ClusteredIndex {
     };
   }
 
+  /** The effort that a recall of the `k` nearest takes; `undefined` where only exact search gives it. */
+  #levelFor(recall: number, k: number): number | undefined {
+    if (recall >= 1 || !this.#meter.isBelieved(this.#members.liveCount)) return undefined;
+    return this.#meter.levelFor(recall, k);
+  }
+
   /** One step of whatever is due most; false if nothing is. */
   #step(): boolean {
     const { waiting, liveCount } = this.#members;
@@ -492,8 +505,8 @@ export class ClusteredIndex {
       this.#spread = this.#upkeep.meanSpread();
       return true;
     }
-    // Until the recall is known all searches are exact, so the first measurement does not wait for its turn.
-    const isUrgent = !this.#meter.isKnown && liveCount > 2 * waiting.count;
+    // Until the recall is known all searches are exact, so that measurement does not wait for its turn.
+    const isUrgent = this.#meter.isAgeing(liveCount) && liveCount > 2 * waiting.count;
     this.#isMeasuringNext = isUrgent && !this.#isMeasuringNext;
     if (this.#isMeasuringNext && this.#measure()) return true;
     if (waiting.count > 0) {
@@ -529,7 +542,7 @@ export class ClusteredIndex {
     if (!this.#meter.isMeasuring) {
       if (this.#changesSinceMeasuring <= this.#members.liveCount * UNMEASURED_SHARE) return false;
       this.#changesSinceMeasuring = 0;
-      this.#meter.begin(this.#rows);
+      this.#meter.begin(this.#rows, this.#members.liveCount);
       this.#probesDue = PROBES;
     }
     this.#meter.step(this.#live, (slot) => this.#members.cellOf(slot) >= 0);
@@ -547,7 +560,7 @@ export class ClusteredIndex {
     let slot = Math.floor(this.#random() * slotCount);
     while (!this.#live.has(slot)) slot = (slot + 1) % slotCount;
     const cell = this.#members.cellOf(slot);
-    const level = this.#meter.levelFor(this.#recall, 1);
+    const level = this.#levelFor(this.#recall, 1);
     if (cell === -1 || level === undefined) return true;
     this.#probedCount++;
     const query = this.#rows.embeddingOf(slot);

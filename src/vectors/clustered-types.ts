@@ -38,13 +38,15 @@ export interface ClusteredNearest extends NearestSlots {
 }
 
 /**
- * What all cells of an index share: the seed of the rotation, the rotated mean that rows are moved by, and
- * the recall that was last measured at each level of effort, empty before the first time.
+ * What all cells of an index share: the seed of the rotation, the rotated mean that rows are moved by, the
+ * recall that was last measured at each level of effort, empty before the first time, and how many of the
+ * rows of that time are still there at least.
  */
 export interface CellsHeader {
   readonly rotationSeed: number;
   readonly mean: Float32Array;
   readonly recalls: Float64Array;
+  readonly measuredRows: number;
 }
 
 /** A cell that was kept, under its number. */

@@ -23,6 +23,14 @@ const SAMPLES_READ = 64;
  * be distributed as rows are, and because a sample may be lucky.
  */
 const CAUTION = 0.4;
+/**
+ * Share of the present rows that must have been there when the recall was measured, for it to be believed:
+ * between one growth to three times the size, which leaves the needed effort nearly as it is where the new rows
+ * are like the former, and rows of which none is left. Not tuned.
+ */
+const BELIEVED_SHARE = 1 / 3;
+/** Below this share the next measurement waits for nothing, so that it mostly ends before it is missed. */
+const FRESH_SHARE = 2 / 3;
 
 /** What the meter measures: the answer of a search at a level, among the measured rows. */
 export type SearchAtLevel = (query: Float32Array, k: number, level: number) => NearestSlots;
@@ -52,6 +60,9 @@ export class RecallMeter {
   #curves: { readonly ten: readonly number[]; readonly one: readonly number[] } | undefined;
   /** Ten neighbours of a row, its nearest neighbour, and the nearest of all, mostly the row itself. */
   #tasks: [Task, Task, Task] = [newTask(), newTask(), newTask()];
+  /** Rows at the begin of the last finished round, and of the one under way, that are still there at least. */
+  #measuredRows = 0;
+  #roundRows = 0;
   #isMeasuring = false;
   #rounds = 0;
   #sampled = 0;
@@ -73,15 +84,35 @@ export class RecallMeter {
     return Float64Array.from([...(this.#curves?.ten ?? []), ...(this.#curves?.one ?? [])]);
   }
 
-  /** Goes on from what was measured before, if it is of the same levels. */
-  resume(recalls: Float64Array): void {
+  /** Of the rows at the time of that measurement, how many are still there at least. */
+  get measuredRows(): number {
+    return this.#measuredRows;
+  }
+
+  /** Goes on from what was measured before, of which `rows` are left, if it is of the same levels. */
+  resume(recalls: Float64Array, rows: number): void {
     if (recalls.length !== 2 * LEVELS) return;
+    this.#measuredRows = Math.max(0, rows);
     this.#curves = { ten: [...recalls.subarray(0, LEVELS)], one: [...recalls.subarray(LEVELS)] };
   }
 
-  /** Whether a round has ended, here or where `resume` goes on from. */
-  get isKnown(): boolean {
-    return this.#curves !== undefined;
+  /** Notes that a row is gone, or has another vector. */
+  noteRemoval(): void {
+    if (this.#measuredRows > 0) this.#measuredRows--;
+    if (this.#roundRows > 0) this.#roundRows--;
+  }
+
+  /**
+   * Whether what was measured says something of the rows that there are now. Where most of them came later,
+   * an effort that was enough for others would silently find less than was asked for.
+   */
+  isBelieved(liveCount: number): boolean {
+    return this.#curves !== undefined && this.#measuredRows >= liveCount * BELIEVED_SHARE;
+  }
+
+  /** Whether it will soon not be believed any more. */
+  isAgeing(liveCount: number): boolean {
+    return this.#curves === undefined || this.#measuredRows < liveCount * FRESH_SHARE;
   }
 
   /** Rounds that have ended here. */
@@ -94,9 +125,10 @@ export class RecallMeter {
     return this.#isMeasuring;
   }
 
-  /** Starts a round, in which the vectors are found in `rows`. */
-  begin(rows: VectorRows): void {
+  /** Starts a round among `liveCount` rows, in which the vectors are found in `rows`. */
+  begin(rows: VectorRows, liveCount: number): void {
     this.#rows = rows;
+    this.#roundRows = liveCount;
     this.#tasks = [newTask(), newTask(), newTask()];
     this.#isMeasuring = true;
     this.#sampled = 0;
@@ -134,6 +166,7 @@ export class RecallMeter {
     if (this.#sampled < this.#samples) return;
     const [ten, one, nearest] = this.#tasks.map(curveOf);
     this.#curves = { ten: ten!, one: one!.map((share, level) => Math.min(share, nearest![level]!)) };
+    this.#measuredRows = this.#roundRows;
     this.#rounds++;
     this.#isMeasuring = false;
   }
