@@ -132,6 +132,8 @@ export interface Backend {
   ): Promise<CollectionInfo>;
   getCollection(scope: DatabaseScope, name: string, options?: CallOptions): Promise<CollectionInfo>;
   getCollectionById(scope: CollectionScope, options?: CallOptions): Promise<CollectionInfo>;
+  /** By the UUID alone, whatever its database: for protocols that name no database beside it. */
+  findCollection(collectionId: string, options?: CallOptions): Promise<CollectionInfo>;
   /** Ordered by UUID, as Chroma lists them; an unknown database has none. */
   listCollections(scope: DatabaseScope, page: Page, options?: CallOptions): Promise<CollectionInfo[]>;
   countCollections(scope: DatabaseScope, options?: CallOptions): Promise<number>;

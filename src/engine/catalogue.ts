@@ -123,6 +123,17 @@ export class Catalogue {
     return this.#byId(scope).info;
   }
 
+  /** Errors: `TESSERA_COLLECTION_NOT_FOUND`. */
+  findCollection(id: string): CollectionInfo {
+    const cached = this.#freshCache().get(id);
+    if (cached !== undefined) return cached.info;
+    const entry = this.#store.collection(id);
+    const database = entry && this.#store.databaseById(entry.databaseId);
+    if (entry === undefined || database === undefined) throw collectionNotFound(id);
+    this.#cache.set(id, { info: toInfo(entry, database), databaseId: database.id });
+    return this.#cache.get(id)!.info;
+  }
+
   /** Whether there is a collection of this identifier, by the file alone. */
   has(id: string): boolean {
     return this.#store.collection(id) !== undefined;
@@ -280,8 +291,7 @@ export class Catalogue {
     ) {
       return cached;
     }
-    const message = `Collection [${scope.collectionId}] does not exist.`;
-    throw notFound('TESSERA_COLLECTION_NOT_FOUND', message, scope.collectionId);
+    throw collectionNotFound(scope.collectionId);
   }
 
   #named(scope: DatabaseScope, name: string): CachedCollection {
@@ -341,6 +351,10 @@ function alreadyExists(what: string, name: string): DatabaseError {
   return new DatabaseError('TESSERA_ALREADY_EXISTS', `${what} [${name}] already exists`, {
     details: { name },
   });
+}
+
+function collectionNotFound(id: string): DatabaseError {
+  return notFound('TESSERA_COLLECTION_NOT_FOUND', `Collection [${id}] does not exist.`, id);
 }
 
 function notFound(

@@ -134,6 +134,10 @@ export class LocalBackend implements Backend {
     return this.#run(options, () => this.#engine.catalogue.collection(scope));
   }
 
+  findCollection(collectionId: string, options?: CallOptions): Promise<CollectionInfo> {
+    return this.#run(options, () => this.#engine.catalogue.findCollection(collectionId));
+  }
+
   listCollections(scope: DatabaseScope, page: Page, options?: CallOptions): Promise<CollectionInfo[]> {
     return this.#run(options, () => this.#engine.catalogue.collections(scope, page));
   }

@@ -51,6 +51,7 @@ const ROUTES: { readonly [Method in BackendMethod]: Route } = {
   createCollection: 'writer',
   getCollection: 'any reader',
   getCollectionById: 'any reader',
+  findCollection: 'any reader',
   listCollections: 'any reader',
   countCollections: 'any reader',
   updateCollection: 'writer',

@@ -100,6 +100,10 @@ export class WorkerBackend implements Backend {
     return this.#call('getCollectionById', [scope], options);
   }
 
+  findCollection(collectionId: string, options?: CallOptions): Promise<CollectionInfo> {
+    return this.#call('findCollection', [collectionId], options);
+  }
+
   listCollections(scope: DatabaseScope, page: Page, options?: CallOptions): Promise<CollectionInfo[]> {
     return this.#call('listCollections', [scope, page], options);
   }

@@ -111,6 +111,11 @@ export class CatalogueStore {
     return row && toDatabase(row);
   }
 
+  databaseById(id: string): DatabaseEntry | undefined {
+    const row = this.#database.prepare('SELECT id, name, tenant FROM databases WHERE id = ?').get(id);
+    return row && toDatabase(row);
+  }
+
   /** Databases of a tenant, by name. */
   databases(tenant: string, limit: number | null, offset: number): DatabaseEntry[] {
     const statement = this.#database.prepare(

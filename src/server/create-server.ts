@@ -12,6 +12,7 @@ import { readJsonBody } from './body.ts';
 import { answerFailure } from './failure.ts';
 import { describeRoutes } from './openapi.ts';
 import type { Route } from './route.ts';
+import { V1_ROUTES } from './v1/routes.ts';
 import { V2_ROUTES } from './v2/routes.ts';
 
 /** What a server tells about a request it has answered, or about a fault of its own. */
@@ -43,8 +44,8 @@ export interface Server {
 const NO_TRACE = '0'.repeat(32);
 
 /**
- * Serves the HTTP API v2, and `/openapi.json`, over a backend. The backend stays the caller's: to open and to
- * close. Errors: `TESSERA_INVALID_ARGUMENT` for what is no backend, such as a client.
+ * Serves the HTTP APIs v2 and v1, and `/openapi.json`, over a backend. The backend stays the caller's: to
+ * open and to close. Errors: `TESSERA_INVALID_ARGUMENT` for what is no backend, such as a client.
  */
 export function createServer(backend: Backend, options: ServerOptions = {}): Server {
   // Clients share most of their methods' names with backends, but not this one.
@@ -75,11 +76,12 @@ class RouteServer {
 
     const document = JSON.stringify(describeRoutes(V2_ROUTES));
     this.application.get('/openapi.json', () => respond({ status: 200, body: document }, NO_TRACE));
-    for (const route of V2_ROUTES) {
+    const routes = [...V2_ROUTES, ...V1_ROUTES];
+    for (const route of routes) {
       this.application.on(route.method, route.path, (context) => this.#answer(route, context));
     }
     // Registered last, these are reached by the methods that a path does not have.
-    for (const [path, methods] of methodsByPath(V2_ROUTES)) {
+    for (const [path, methods] of methodsByPath(routes)) {
       const headers = { allow: methods };
       this.application.all(path, () => new Response(null, { status: 405, headers }));
     }
@@ -98,15 +100,17 @@ class RouteServer {
         backend: this.#backend,
         param: (name) => context.req.param(name) ?? '',
         query: (name) => context.req.query(name),
+        header: (name) => context.req.header(name),
         body,
         options: {},
       });
     } catch (error) {
-      answer = answerFailure(error, () => {
+      const incidentId = (): string => {
         const id = this.#random.uuid();
         trace = id.replaceAll('-', '');
         return id;
-      });
+      };
+      answer = answerFailure(error, incidentId, route.nameFailure);
       this.#reportFailure(error, answer, trace);
     }
     const { method, path } = context.req;

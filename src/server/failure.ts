@@ -24,9 +24,14 @@ export type WireErrorName = 'ChromaError' | 'InvalidArgumentError' | 'NotFoundEr
 export const TYPE_FAULT_PREFIX = 'Failed to deserialize the JSON body into the target type: ';
 
 /**
- * The answer to a request that failed. `incidentId` names an unexpected error, in the answer and in the log.
+ * The answer to a request that failed. `incidentId` names an unexpected error, in the answer and in the log;
+ * `nameFailure` is the route's.
  */
-export function answerFailure(error: unknown, incidentId: () => string): Answer {
+export function answerFailure(
+  error: unknown,
+  incidentId: () => string,
+  nameFailure: (error: unknown) => string | null = () => null,
+): Answer {
   if (error instanceof MediaTypeError) {
     return failure(415, 'ChromaError', error.message, 'TESSERA_INVALID_ARGUMENT');
   }
@@ -36,7 +41,8 @@ export function answerFailure(error: unknown, incidentId: () => string): Answer 
   }
   const { code, message } = error;
   const [status, name] = classify(error);
-  return failure(status, name, status === 422 ? TYPE_FAULT_PREFIX + message : message, code);
+  const told = status === 422 ? TYPE_FAULT_PREFIX + message : message;
+  return failure(status, nameFailure(error) ?? name, told, code);
 }
 
 function classify(error: DatabaseError): [status: number, name: WireErrorName] {
@@ -64,6 +70,6 @@ function classify(error: DatabaseError): [status: number, name: WireErrorName] {
   }
 }
 
-function failure(status: number, error: WireErrorName, message: string, code?: ErrorCode): Answer {
+function failure(status: number, error: string, message: string, code?: ErrorCode): Answer {
   return { status, body: JSON.stringify({ error, message, code }) };
 }

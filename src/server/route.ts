@@ -22,6 +22,8 @@ export interface RouteCall<Body> {
   param(name: string): string;
   /** A parameter of the query string; `undefined` when it is absent. */
   query(name: string): string | undefined;
+  /** A header of the request; `undefined` when it is absent. */
+  header(name: string): string | undefined;
   readonly body: Body;
   readonly options: CallOptions;
 }
@@ -38,6 +40,8 @@ export interface Route {
   readonly statuses: readonly number[];
   readonly parameters: readonly QueryParameter[];
   readonly body: Shape<unknown> | null;
+  /** What the API that the route belongs to calls an error; `null` for its usual name. */
+  readonly nameFailure?: (error: unknown) => string | null;
   respond(call: RouteCall<unknown>): Promise<Answer>;
 }
 
@@ -48,7 +52,7 @@ export interface PlainRoute extends Partial<Pick<Route, 'parameters'>> {
 }
 
 /** A route with a body; the shape's type is what `respond` finds in `call.body`. */
-export interface BodyRoute<Body> {
+export interface BodyRoute<Body> extends Partial<Pick<Route, 'parameters'>> {
   readonly statuses: readonly number[];
   readonly body: Shape<Body>;
   readonly respond: (call: RouteCall<Body>) => Promise<Answer>;

@@ -141,6 +141,23 @@ export function collectionCases(subject: Subject): void {
       await expectFault(subject.backend.getCollectionById(elsewhere), 'TESSERA_COLLECTION_NOT_FOUND');
       await expectFault(subject.backend.count(elsewhere), 'TESSERA_COLLECTION_NOT_FOUND');
     });
+
+    test('an id alone tells the collection, with its tenant and database', async () => {
+      const { backend } = subject;
+      const place = { tenant: subject.name(), database: subject.name() };
+      await subject.admin.createDatabase({ tenant: place.tenant, name: place.database });
+      const client = new DatabaseClient(async () => backend, place);
+      const made = await client.createCollection({ name: 'found' });
+      expect(await backend.findCollection(made.id)).toMatchObject({
+        ...place,
+        name: 'found',
+        dimension: null,
+      });
+      await made.add({ ids: ['a'], embeddings: [[1, 2]] });
+      expect(await backend.findCollection(made.id)).toMatchObject({ dimension: 2 });
+      await client.deleteCollection({ name: 'found' });
+      await expectFault(backend.findCollection(made.id), 'TESSERA_COLLECTION_NOT_FOUND', /does not exist\.$/);
+    });
   });
 
   describe('metadata of collections', () => {

@@ -179,7 +179,23 @@ const CASES: readonly Case[] = [
     400,
     invalid('Validation error: crn: CRN must be in the format'),
   ],
-  ['GET', '/api/v2/collections/a:b:c', undefined, 404, notFound('Collection [a:b:c] does not exist')],
+  ['GET', '/api/v2/collections/a:b:c', undefined, 404, notFound('Collection [c] does not exist')],
+  [
+    'GET',
+    '/api/v2/collections/default_tenant:default_database:cases',
+    undefined,
+    200,
+    expect.objectContaining({ name: 'cases', tenant: 'default_tenant', database: 'default_database' }),
+  ],
+  ['GET', '/api/v2/collections/by-id/{id}', undefined, 200, expect.objectContaining({ name: 'cases' })],
+  [
+    'GET',
+    '/api/v2/collections/by-id/xx',
+    undefined,
+    400,
+    invalid('Validation error: collection_id: Invalid collection ID'),
+  ],
+  ['GET', `/api/v2/collections/by-id/${NO_COLLECTION}`, undefined, 404, notFound(GONE)],
 
   ['PUT', C, {}, 200, {}],
   ['PUT', C, { new_name: null, new_metadata: null, new_configuration: null }, 200, {}],
@@ -334,7 +350,7 @@ const CASES: readonly Case[] = [
     `${C}/indexing_status`,
     undefined,
     200,
-    { op_indexing_progress: 1, num_unindexed_ops: 0, num_indexed_ops: 3, total_ops: 3 },
+    { op_indexing_progress: 1, num_unindexed_ops: 0, num_indexed_ops: 5, total_ops: 5 },
   ],
   ['POST', `${C}/settle`, undefined, 200, {}],
   ['POST', `${COLLECTIONS}/x/settle`, undefined, 400, invalid(NO_UUID)],
@@ -519,7 +535,13 @@ describe('paths and methods', () => {
   });
 
   test('an unknown path is a 404 without a body', async () => {
-    for (const path of ['/', '/api/v2/x', '/api/v1/heartbeat', `${DATABASE}/collections/a/b/c/d`]) {
+    for (const path of [
+      '/',
+      '/api/v2/x',
+      '/api/v1/x',
+      '/api/v2/heartbeat/',
+      `${DATABASE}/collections/a/b/c/d`,
+    ]) {
       const reply = await harness.send('GET', path);
       expect([path, reply.status, reply.text, reply.headers.get('chroma-trace-id')]).toEqual([
         path,

@@ -143,6 +143,11 @@ export class HttpBackend implements Backend {
     return readCollection(await this.#get(path, options));
   }
 
+  async findCollection(collectionId: string, options?: CallOptions): Promise<CollectionInfo> {
+    const path = `/collections/by-id/${encodeURIComponent(collectionId)}`;
+    return readCollection(await this.#extension('GET', path, options));
+  }
+
   async listCollections(scope: DatabaseScope, page: Page, options?: CallOptions): Promise<CollectionInfo[]> {
     const path = `${databasePath(scope)}/collections${pageQuery(page)}`;
     return readList(await this.#get(path, options)).map(readCollection);
@@ -244,19 +249,19 @@ export class HttpBackend implements Backend {
   }
 
   async settle(scope: CollectionScope, options?: CallOptions): Promise<void> {
-    await this.#extension('POST', scope, 'settle', options);
+    await this.#extension('POST', `${collectionPath(scope)}/settle`, options);
   }
 
   async statistics(scope: CollectionScope, options?: CallOptions): Promise<CollectionStatistics> {
-    return readStatistics(await this.#extension('GET', scope, 'stats', options));
+    return readStatistics(await this.#extension('GET', `${collectionPath(scope)}/stats`, options));
   }
 
   async verify(scope: CollectionScope, options?: CallOptions): Promise<VerifyReport> {
-    return readVerifyReport(await this.#extension('POST', scope, 'verify', options));
+    return readVerifyReport(await this.#extension('POST', `${collectionPath(scope)}/verify`, options));
   }
 
   async repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
-    return readRepairReport(await this.#extension('POST', scope, 'repair', options));
+    return readRepairReport(await this.#extension('POST', `${collectionPath(scope)}/repair`, options));
   }
 
   close(): Promise<void> {
@@ -296,14 +301,13 @@ export class HttpBackend implements Backend {
   /** Calls a route that Chroma's servers do not have. Errors: `TESSERA_UNSUPPORTED` where it is missing. */
   async #extension(
     method: 'GET' | 'POST',
-    scope: CollectionScope,
-    name: string,
+    path: string,
     options: CallOptions | undefined,
   ): Promise<JsonValue> {
     try {
-      return readAnswer(await this.#send(method, `${collectionPath(scope)}/${name}`, null, options), false);
+      return readAnswer(await this.#send(method, path, null, options), false);
     } catch (error) {
-      throw isRouteMissing(error) ? notOffered(name, error) : error;
+      throw isRouteMissing(error) ? notOffered(path, error) : error;
     }
   }
 
@@ -362,8 +366,8 @@ function isRouteMissing(error: unknown): error is DatabaseError {
   return code === 'TESSERA_NOT_FOUND' || code === 'TESSERA_UNSUPPORTED' || details['status'] === 405;
 }
 
-function notOffered(name: string, cause: DatabaseError): DatabaseError {
-  const message = `This server does not offer ${name}, which Chroma's protocol does not have. Use a Tessera server of this release or later.`;
+function notOffered(path: string, cause: DatabaseError): DatabaseError {
+  const message = `This server does not offer ${path}, which Chroma's protocol does not have. Use a Tessera server of this release or later.`;
   return new DatabaseError('TESSERA_UNSUPPORTED', message, { details: { ...cause.details }, cause });
 }
 

@@ -28,12 +28,16 @@ import {
   COLLECTION_PATH,
   DATABASE_PATH,
   PAGE_PARAMETERS,
+  readCollectionId,
   readCollectionScope,
   readDatabaseScope,
   readPage,
 } from './scope.ts';
 
 const COLLECTIONS_PATH = `${DATABASE_PATH}/collections`;
+
+/** Chroma's sentence where an id is what is asked for; elsewhere it has another. */
+const INVALID_ID = 'Validation error: collection_id: Invalid collection ID format, expected UUID';
 
 /**
  * A collection as clients read it. The log position and the version are a cluster's and stay 0, as in Chroma.
@@ -144,8 +148,7 @@ export const COLLECTION_ROUTES: readonly Route[] = [
     {
       statuses: [200, 400, 404],
       respond: async (call) => {
-        const message = 'Validation error: collection_id: Invalid collection ID format, expected UUID';
-        const scope = readCollectionScope(call, message);
+        const scope = readCollectionScope(call, INVALID_ID);
         return ok(formatCollection(await call.backend.getCollectionById(scope, call.options)));
       },
     },
@@ -239,23 +242,46 @@ export const COLLECTION_ROUTES: readonly Route[] = [
   plainRoute(
     {
       method: 'GET',
+      path: '/api/v2/collections/by-id/:collection_id',
+      operation: 'find_collection',
+      tag: 'Collection',
+      summary: 'A collection by its UUID alone, with its tenant and database',
+    },
+    {
+      statuses: [200, 400, 404],
+      respond: async (call) => {
+        const id = readCollectionId(call, INVALID_ID);
+        return ok(formatCollection(await call.backend.findCollection(id, call.options)));
+      },
+    },
+  ),
+  plainRoute(
+    {
+      method: 'GET',
       path: '/api/v2/collections/:crn',
       operation: 'get_collection_by_crn',
       tag: 'Collection',
-      summary: 'A collection by its resource name, which no collection has here',
+      summary: 'A collection by its resource name: tenant, database and name',
     },
     {
-      statuses: [400, 404],
-      respond: async ({ param }) => {
-        const crn = param('crn');
-        const parts = crn.split(':');
-        if (parts.length !== 3 || parts.includes('')) {
-          const form = '<tenant_resource_name>:<database_name>:<collection_name> with non-empty parts';
-          const message = `Validation error: crn: CRN must be in the format ${form}`;
-          throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { crn } });
-        }
-        throw new DatabaseError('TESSERA_COLLECTION_NOT_FOUND', `Collection [${crn}] does not exist`);
+      statuses: [200, 400, 404],
+      respond: async (call) => {
+        const { tenant, database, name } = readResourceName(call.param('crn'));
+        return ok(
+          formatCollection(await call.backend.getCollection({ tenant, database }, name, call.options)),
+        );
       },
     },
   ),
 ];
+
+/**
+ * The parts of a resource name. Tenants have no resource names of their own here: a tenant's name is its own.
+ */
+function readResourceName(crn: string): { tenant: string; database: string; name: string } {
+  const [tenant, database, name, ...rest] = crn.split(':');
+  if (tenant && database && name && rest.length === 0) return { tenant, database, name };
+  const form = '<tenant_resource_name>:<database_name>:<collection_name> with non-empty parts';
+  const message = `Validation error: crn: CRN must be in the format ${form}`;
+  throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { crn } });
+}

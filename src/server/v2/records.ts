@@ -15,6 +15,7 @@ import { NOTHING, ok } from '../answer.ts';
 import { bodyRoute, plainRoute, type Route } from '../route.ts';
 import type { Shape } from '../shape.ts';
 import { formatNeighbours, formatRecords } from './columns.ts';
+import { describeIndexing } from './indexing-status.ts';
 import {
   addBody,
   type DeleteBody,
@@ -32,7 +33,8 @@ import { COLLECTION_PATH, invalidQuery, readCollectionScope } from './scope.ts';
 
 const N_RESULTS_DEFAULT = 10;
 
-function readSelection(body: SelectionBody): RecordSelection {
+/** Reads ids and filters. Errors: those of `parseWhere`. */
+export function readSelection(body: SelectionBody): RecordSelection {
   return {
     ids: body.ids,
     where: parseWhere(body.where),
@@ -40,7 +42,8 @@ function readSelection(body: SelectionBody): RecordSelection {
   };
 }
 
-function readQuery(body: QueryBody): QueryRequest {
+/** Reads a query. Errors: those of `readSelection` and `packEmbeddings`. */
+export function readQuery(body: QueryBody): QueryRequest {
   const rows = body.query_embeddings;
   if (Array.isArray(rows)) {
     const textIndex = rows.findIndex((row) => typeof row === 'string');
@@ -197,20 +200,12 @@ export const RECORD_ROUTES: readonly Route[] = [
       path: `${COLLECTION_PATH}/indexing_status`,
       operation: 'indexing_status',
       tag: 'Record',
-      summary: 'How far indexing has come: always to the end, since a read sees every write',
+      summary: 'How many of the changes of a collection its indexes have taken in',
     },
     {
       statuses: [200, 400, 404],
-      respond: async (call) => {
-        const count = await call.backend.count(readCollectionScope(call), call.options);
-        const status = {
-          op_indexing_progress: 1,
-          num_unindexed_ops: 0,
-          num_indexed_ops: count,
-          total_ops: count,
-        };
-        return ok(JSON.stringify(status));
-      },
+      respond: async (call) =>
+        ok(await describeIndexing(call.backend, readCollectionScope(call), call.options)),
     },
   ),
 ];

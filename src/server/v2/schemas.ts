@@ -186,6 +186,8 @@ export const updateBody: Shape<WriteBody> = object({
   metadatas: column(METADATA_CHANGES),
 });
 
+type MembersOf<Body> = { readonly [Member in keyof Body]: Shape<Body[Member]> };
+
 /** Which records. */
 export interface SelectionBody {
   readonly ids: readonly string[] | null;
@@ -200,11 +202,16 @@ export interface GetBody extends SelectionBody {
   readonly include: readonly Include[];
 }
 
-/** Which records, and which columns of them. */
-export const getBody: Shape<GetBody> = object({
+/** What bodies of `get` have besides `include`. */
+export const GET_MEMBERS: MembersOf<Omit<GetBody, 'include'>> = {
   ...selection,
   limit: nullable(unsigned),
   offset: nullable(unsigned),
+};
+
+/** Which records, and which columns of them. */
+export const getBody: Shape<GetBody> = object({
+  ...GET_MEMBERS,
   include: include(['documents', 'metadatas']),
 });
 
@@ -218,15 +225,20 @@ export interface QueryBody extends SelectionBody {
   readonly explain: boolean | null;
 }
 
-/** Which neighbours. `exact`, `recall` and `explain` are extensions of ours. */
-export const queryBody: Shape<QueryBody> = object({
+/** What bodies of `query` have besides `include`. `exact`, `recall` and `explain` are extensions of ours. */
+export const QUERY_MEMBERS: MembersOf<Omit<QueryBody, 'include'>> = {
   ...selection,
   query_embeddings: passed({ type: 'array', items: VECTOR }),
   n_results: nullable(unsigned),
-  include: include(['documents', 'metadatas', 'distances']),
   exact: nullable(flag),
   recall: nullable(share),
   explain: nullable(flag),
+};
+
+/** Which neighbours. */
+export const queryBody: Shape<QueryBody> = object({
+  ...QUERY_MEMBERS,
+  include: include(['documents', 'metadatas', 'distances']),
 });
 
 /** What `deleteBody` reads. */

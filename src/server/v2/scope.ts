@@ -18,20 +18,22 @@ export function readDatabaseScope(call: RouteCall<unknown>): DatabaseScope {
   return { tenant: call.param('tenant'), database };
 }
 
+/** Reads the UUID that the path names. Errors: `TESSERA_INVALID_ARGUMENT`. */
+export function readCollectionId(
+  call: RouteCall<unknown>,
+  message = 'Collection ID is not a valid UUIDv4',
+): string {
+  const collectionId = call.param('collection_id').toLowerCase();
+  if (isUuid(collectionId)) return collectionId;
+  throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { collectionId } });
+}
+
 /**
  * Reads the collection that the path names by its UUID. Errors: `TESSERA_INVALID_NAME`,
  * `TESSERA_INVALID_ARGUMENT`.
  */
-export function readCollectionScope(
-  call: RouteCall<unknown>,
-  message = 'Collection ID is not a valid UUIDv4',
-): CollectionScope {
-  const scope = readDatabaseScope(call);
-  const collectionId = call.param('collection_id').toLowerCase();
-  if (!isUuid(collectionId)) {
-    throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { collectionId } });
-  }
-  return { ...scope, collectionId };
+export function readCollectionScope(call: RouteCall<unknown>, message?: string): CollectionScope {
+  return { ...readDatabaseScope(call), collectionId: readCollectionId(call, message) };
 }
 
 /** Parameters of the routes that list something. */

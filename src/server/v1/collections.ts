@@ -1,0 +1,163 @@
+/**
+ * Routes of the API v1 about collections.
+ *
+ * What a collection looks like depends on who asks. Clients of Chroma 0.4 hand all members of a listed
+ * collection to a constructor that knows few of them and fails on any other, while those of 0.5 and 0.6 fail
+ * without the rest. The former use Python's `requests` and are told by it; before 0.4.15 there were no
+ * tenants, and clients send none.
+ */
+import {
+  type CollectionInfo,
+  type CollectionInput,
+  checkName,
+  encodeCollectionMetadata,
+  parseSchema,
+} from '../../api/index.ts';
+import { ok } from '../answer.ts';
+import { bodyRoute, plainRoute, type Route, type RouteCall } from '../route.ts';
+import { createCollectionBody, updateCollectionBody } from '../v2/schemas.ts';
+import { PAGE_PARAMETERS, readPage } from '../v2/scope.ts';
+import { formatInternalConfiguration, readConfiguration } from './configuration.ts';
+import { COLLECTION_PATH, DATABASE_PARAMETERS, findScope, ROOT_PATH, readDatabaseScope } from './scope.ts';
+
+const COLLECTIONS_PATH = `${ROOT_PATH}/collections`;
+
+function formatCollection(info: CollectionInfo, call: RouteCall<unknown>): string {
+  const { id, name, metadata, tenant, database } = info;
+  const least = `{"id":${JSON.stringify(id)},"name":${JSON.stringify(name)},"metadata":${metadata ?? 'null'}`;
+  const isOld = /^python-requests\//.test(call.header('user-agent') ?? '');
+  if (isOld && call.query('tenant') === undefined) return `${least}}`;
+  const placed = `${least},"tenant":${JSON.stringify(tenant)},"database":${JSON.stringify(database)}`;
+  if (isOld) return `${placed}}`;
+  const configuration = formatInternalConfiguration(info.configuration);
+  return `${placed},"dimension":${info.dimension},"configuration_json":${configuration},"version":0,"log_position":0}`;
+}
+
+interface NewCollection {
+  readonly name: string;
+  readonly metadata: unknown;
+  readonly configuration: unknown;
+  readonly get_or_create: boolean;
+}
+
+function readInput(body: NewCollection): CollectionInput {
+  checkName(body.name, '');
+  const metadata = encodeCollectionMetadata(body.metadata);
+  const { schema, configuration } = parseSchema(null, readConfiguration(body.configuration, metadata));
+  return { name: body.name, metadata, configuration, schema, getOrCreate: body.get_or_create };
+}
+
+/** Create, list, count, get, update and delete. */
+export const COLLECTION_ROUTES: readonly Route[] = [
+  plainRoute(
+    {
+      method: 'GET',
+      path: `${ROOT_PATH}/count_collections`,
+      operation: 'v1_count_collections',
+      tag: 'v1',
+      summary: 'How many collections a database has',
+    },
+    {
+      statuses: [200],
+      parameters: DATABASE_PARAMETERS,
+      respond: async (call) =>
+        ok(String(await call.backend.countCollections(readDatabaseScope(call), call.options))),
+    },
+  ),
+  plainRoute(
+    {
+      method: 'GET',
+      path: COLLECTIONS_PATH,
+      operation: 'v1_list_collections',
+      tag: 'v1',
+      summary: 'The collections of a database',
+    },
+    {
+      statuses: [200, 400],
+      parameters: [...DATABASE_PARAMETERS, ...PAGE_PARAMETERS],
+      respond: async (call) => {
+        const scope = readDatabaseScope(call);
+        const collections = await call.backend.listCollections(scope, readPage(call), call.options);
+        return ok(`[${collections.map((info) => formatCollection(info, call)).join(',')}]`);
+      },
+    },
+  ),
+  bodyRoute(
+    {
+      method: 'POST',
+      path: COLLECTIONS_PATH,
+      operation: 'v1_create_collection',
+      tag: 'v1',
+      summary: 'Creates a collection, or gets the one of that name',
+    },
+    {
+      statuses: [200, 400, 409],
+      parameters: DATABASE_PARAMETERS,
+      body: createCollectionBody,
+      respond: async (call) => {
+        const scope = readDatabaseScope(call);
+        const info = await call.backend.createCollection(scope, readInput(call.body), call.options);
+        return ok(formatCollection(info, call));
+      },
+    },
+  ),
+  plainRoute(
+    {
+      method: 'GET',
+      path: COLLECTION_PATH,
+      operation: 'v1_get_collection',
+      tag: 'v1',
+      summary: 'A collection by its name',
+    },
+    {
+      statuses: [200, 404],
+      parameters: DATABASE_PARAMETERS,
+      respond: async (call) => {
+        const name = call.param('collection');
+        const info = await call.backend.getCollection(readDatabaseScope(call), name, call.options);
+        return ok(formatCollection(info, call));
+      },
+    },
+  ),
+  bodyRoute(
+    {
+      method: 'PUT',
+      path: COLLECTION_PATH,
+      operation: 'v1_update_collection',
+      tag: 'v1',
+      summary: 'Renames a collection or replaces its metadata',
+    },
+    {
+      statuses: [200, 400, 404, 409],
+      body: updateCollectionBody,
+      respond: async (call) => {
+        const scope = await findScope(call);
+        const { new_name: name, new_metadata: metadata } = call.body;
+        if (name !== null) checkName(name, '');
+        const changes = {
+          name: name ?? undefined,
+          metadata: metadata === null ? undefined : encodeCollectionMetadata(metadata, 'new_metadata'),
+        };
+        await call.backend.updateCollection(scope, changes, call.options);
+        return ok('null');
+      },
+    },
+  ),
+  plainRoute(
+    {
+      method: 'DELETE',
+      path: COLLECTION_PATH,
+      operation: 'v1_delete_collection',
+      tag: 'v1',
+      summary: 'Deletes a collection by its name',
+    },
+    {
+      statuses: [200, 404],
+      parameters: DATABASE_PARAMETERS,
+      respond: async (call) => {
+        await call.backend.deleteCollection(readDatabaseScope(call), call.param('collection'), call.options);
+        return ok('null');
+      },
+    },
+  ),
+];
