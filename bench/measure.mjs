@@ -2,9 +2,9 @@
  * What the benchmarks measure with: turns and medians, children with memory of their own, sizes of processes
  * and of directories.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -95,4 +95,26 @@ export async function withDirectory(work) {
 /** Tells on the error stream how far a long benchmark has come; the table goes to the other. */
 export function tell(text) {
   process.stderr.write(`  ${new Date().toISOString().slice(11, 19)} ${text}\n`);
+}
+
+/** The machine, Node, the commit and the date: what a reader needs to judge a result. */
+export function describeMachine() {
+  const git = (...words) => {
+    try {
+      return execFileSync('git', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    } catch {
+      return null;
+    }
+  };
+  const commit = git('rev-parse', '--short', 'HEAD');
+  const isChanged = git('status', '--porcelain', '--', 'src') !== '';
+  return {
+    cpu: os.cpus()[0]?.model ?? 'unknown',
+    cores: os.cpus().length,
+    memoryMb: Math.round(os.totalmem() / 1e6),
+    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
+    node: process.version,
+    commit: commit === null || isChanged ? `${commit ?? 'none'} with changes` : commit,
+    date: new Date().toISOString().slice(0, 10),
+  };
 }

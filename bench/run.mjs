@@ -8,9 +8,8 @@
  * a string. `--json` also writes the rows to a file, with what a reader needs to judge them: machine, Node,
  * commit and date.
  */
-import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { describeMachine } from './measure.mjs';
 
 const SUFFIX = '.bench.mjs';
 
@@ -45,27 +44,6 @@ function printTable(rows) {
     line(widths.map((width, i) => (isNumeric[i] ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)))),
   );
   for (const cell of cells) console.log(line(cell));
-}
-
-function describeMachine() {
-  const git = (...words) => {
-    try {
-      return execFileSync('git', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    } catch {
-      return null;
-    }
-  };
-  const commit = git('rev-parse', '--short', 'HEAD');
-  const isChanged = git('status', '--porcelain', '--', 'src') !== '';
-  return {
-    cpu: os.cpus()[0]?.model ?? 'unknown',
-    cores: os.cpus().length,
-    memoryMb: Math.round(os.totalmem() / 1e6),
-    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
-    node: process.version,
-    commit: commit === null || isChanged ? `${commit ?? 'none'} with changes` : commit,
-    date: new Date().toISOString().slice(0, 10),
-  };
 }
 
 const { name, options } = parseCommandLine(process.argv.slice(2));

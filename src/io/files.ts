@@ -12,11 +12,12 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseError } from '../base/index.ts';
 
 /** File operations; every one is synchronous because the engine is. */
 export interface Files {
-  /** Makes a directory and its parents; one that exists is fine. */
+  /** Makes a directory and its parents, to last through a power cut; one that exists is fine. */
   makeDirectory(path: string): void;
   /** Removes a file; one that is missing is fine. */
   remove(path: string): void;
@@ -49,23 +50,37 @@ function guard<T>(path: string, work: () => T): T {
   }
 }
 
+/** A directory lasts once the one that names it is synced, which SQLite does for its files alone. */
+function makeLasting(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    try {
+      syncDirectory(dirname(made));
+    } catch (error) {
+      // Where we may make names without reading them, the parent's owner has to see to them.
+      if ((error as { code?: unknown }).code !== 'EACCES') throw error;
+    }
+  }
+}
+
+function syncDirectory(path: string): void {
+  // Windows opens no directories, and writes their names through.
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** The machine's files. Errors: `TESSERA_DISK_FULL`, `TESSERA_READ_ONLY`, `TESSERA_IO`. */
 export const systemFiles: Files = {
-  makeDirectory: (path) => guard(path, () => void mkdirSync(path, { recursive: true })),
+  makeDirectory: (path) => guard(path, () => makeLasting(resolve(path))),
   remove: (path) => guard(path, () => rmSync(path, { force: true })),
   exists: (path) => existsSync(path),
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   list: (path) => guard(path, () => readdirSync(path)),
-  syncDirectory: (path) => {
-    // Windows opens no directories, and writes their names through.
-    if (process.platform === 'win32') return;
-    guard(path, () => {
-      const descriptor = openSync(path, 'r');
-      try {
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-    });
-  },
+  syncDirectory: (path) => guard(path, () => syncDirectory(path)),
 };
