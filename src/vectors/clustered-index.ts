@@ -38,7 +38,7 @@ import { Handover } from './handover.ts';
 import { RecallMeter } from './recall-meter.ts';
 import { makeRotation } from './rotation.ts';
 import { VectorCache } from './vector-cache.ts';
-import type { NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';
+import { isSameVector, type NearestSlots, type VectorRows, type VectorSource } from './vector-rows.ts';
 
 /** Measured at 100,000 × 512 on real embeddings (docs/adr/0010). */
 const TUNING: ClusteredTuning = {
@@ -51,8 +51,6 @@ const TUNING: ClusteredTuning = {
 
 /** From this share of changed rows on, centres are refined. */
 const CHANGED_SHARE = 0.5;
-/** From this share of changed rows on, the recall is measured again: new rows may be unlike the measured. */
-const UNMEASURED_SHARE = 0.1;
 const DEFAULT_RECALL = 0.99;
 const NO_SLOT = 0xffffffff;
 /** Rows that are looked up by their own embeddings after each measurement. */
@@ -83,7 +81,6 @@ export class ClusteredIndex {
   /** Mean squared radius of the cells; what `slack` is measured in. */
   #spread = 0;
   #changesSinceRefining = 0;
-  #changesSinceMeasuring = 0;
   #nextRefined: number | undefined;
   /** Whether cells are being kept, so that no row may pass from one to another. */
   #isSaving = false;
@@ -203,7 +200,7 @@ export class ClusteredIndex {
       this.#rows = cache;
       this.#warmFrom = 0;
     }
-    this.#cancelMeasuring();
+    this.#meter.cancel(liveCount);
   }
 
   /**
@@ -242,7 +239,7 @@ export class ClusteredIndex {
   /** Whether what is held of a slot agrees with its vector, in memory or as the entry of a cell. */
   holds(slot: number, embedding: Float32Array): boolean {
     const isCached = !(this.#rows instanceof VectorCache) || this.#rows.isCached(slot);
-    if (isCached && !isEqual(this.#rows.embeddingOf(slot), embedding)) return false;
+    if (isCached && !isSameVector(this.#rows.embeddingOf(slot), embedding)) return false;
     const cell = this.#members.cellOf(slot);
     return cell === -1 || this.#upkeep!.isWorking || this.#upkeep!.agrees(slot);
   }
@@ -385,8 +382,7 @@ export class ClusteredIndex {
     this.#upkeep!.suspectAll();
     this.#spread = this.#upkeep!.meanSpread();
     this.#warmFrom = 0;
-    this.#meter.resume(header.recalls, header.measuredRows - goneCount);
-    this.#changesSinceMeasuring = Math.max(0, this.#members.liveCount - this.#meter.measuredRows);
+    this.#meter.resume(header.recalls, header.measuredRows - goneCount, this.#members.liveCount);
   }
 
   /** Takes a cell over; returns how many of its rows are gone, or have another vector. */
@@ -426,7 +422,7 @@ export class ClusteredIndex {
     this.#members.renumber(slotOf, slotCount, this.#table);
     for (let slot = this.#live.words.length * 32 - 1; slot >= slotCount; slot--) this.#live.delete(slot);
     for (let slot = 0; slot < slotCount; slot++) this.#live.add(slot);
-    this.#cancelMeasuring();
+    this.#meter.cancel(slotCount);
     this.#warmFrom = 0;
   }
 
@@ -527,22 +523,16 @@ export class ClusteredIndex {
     return this.#warmFrom !== -1;
   }
 
-  /** Gives up what is being measured, which is begun anew. */
-  #cancelMeasuring(): void {
-    this.#meter.cancel();
-    this.#changesSinceMeasuring = Math.max(this.#changesSinceMeasuring, this.#members.liveCount);
-  }
-
   /** One step of measuring the recall; false if it is not due. */
   #measure(): boolean {
-    if (this.#members.liveCount === this.outsideCount) {
-      if (this.#meter.isMeasuring) this.#cancelMeasuring();
+    const { liveCount } = this.#members;
+    if (liveCount === this.outsideCount) {
+      if (this.#meter.isMeasuring) this.#meter.cancel(liveCount);
       return false;
     }
     if (!this.#meter.isMeasuring) {
-      if (this.#changesSinceMeasuring <= this.#members.liveCount * UNMEASURED_SHARE) return false;
-      this.#changesSinceMeasuring = 0;
-      this.#meter.begin(this.#rows, this.#members.liveCount);
+      if (!this.#meter.isDue(liveCount)) return false;
+      this.#meter.begin(this.#rows, liveCount);
       this.#probesDue = PROBES;
     }
     this.#meter.step(this.#live, (slot) => this.#members.cellOf(slot) >= 0);
@@ -602,11 +592,6 @@ export class ClusteredIndex {
 
   #noteChange(): void {
     this.#changesSinceRefining++;
-    this.#changesSinceMeasuring++;
+    this.#meter.noteChange();
   }
-}
-
-/** Whether two vectors are the same, bit by bit: −0 and 0 are two. */
-function isEqual(left: Float32Array, right: Float32Array): boolean {
-  return left.length === right.length && left.every((value, i) => Object.is(value, right[i]));
 }

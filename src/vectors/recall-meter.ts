@@ -23,9 +23,11 @@ const SAMPLES_READ = 64;
  * be distributed as rows are, and because a sample may be lucky.
  */
 const CAUTION = 0.4;
+/** From this share of changed rows on, the recall is measured again: new rows may be unlike the measured. */
+const UNMEASURED_SHARE = 0.1;
 /**
  * Share of the present rows that must have been there when the recall was measured, for it to be believed:
- * between one growth to three times the size, which leaves the needed effort nearly as it is where the new rows
+ * between growth to three times the size, which leaves the needed effort nearly as it is where the new rows
  * are like the former, and rows of which none is left. Not tuned.
  */
 const BELIEVED_SHARE = 1 / 3;
@@ -60,9 +62,10 @@ export class RecallMeter {
   #curves: { readonly ten: readonly number[]; readonly one: readonly number[] } | undefined;
   /** Ten neighbours of a row, its nearest neighbour, and the nearest of all, mostly the row itself. */
   #tasks: [Task, Task, Task] = [newTask(), newTask(), newTask()];
-  /** Rows at the begin of the last finished round, and of the one under way, that are still there at least. */
+  /** Rows at the begin of the last finished round, and of the one under way, of those still there. */
   #measuredRows = 0;
   #roundRows = 0;
+  #changesSinceBegin = 0;
   #isMeasuring = false;
   #rounds = 0;
   #sampled = 0;
@@ -89,14 +92,24 @@ export class RecallMeter {
     return this.#measuredRows;
   }
 
-  /** Goes on from what was measured before, of which `rows` are left, if it is of the same levels. */
-  resume(recalls: Float64Array, rows: number): void {
+  /**
+   * Goes on from what was measured before, if it is of the same levels; of those rows `rows` are left, among
+   * `liveCount`.
+   */
+  resume(recalls: Float64Array, rows: number, liveCount: number): void {
+    this.#changesSinceBegin = liveCount;
     if (recalls.length !== 2 * LEVELS) return;
     this.#measuredRows = Math.max(0, rows);
+    this.#changesSinceBegin = Math.max(0, liveCount - this.#measuredRows);
     this.#curves = { ten: [...recalls.subarray(0, LEVELS)], one: [...recalls.subarray(LEVELS)] };
   }
 
-  /** Notes that a row is gone, or has another vector. */
+  /** Notes that a row has come or gone. */
+  noteChange(): void {
+    this.#changesSinceBegin++;
+  }
+
+  /** Notes, besides, that a row is gone, or has another vector. */
   noteRemoval(): void {
     if (this.#measuredRows > 0) this.#measuredRows--;
     if (this.#roundRows > 0) this.#roundRows--;
@@ -108,6 +121,11 @@ export class RecallMeter {
    */
   isBelieved(liveCount: number): boolean {
     return this.#curves !== undefined && this.#measuredRows >= liveCount * BELIEVED_SHARE;
+  }
+
+  /** Whether enough has changed since the last round began for another. */
+  isDue(liveCount: number): boolean {
+    return this.#changesSinceBegin > liveCount * UNMEASURED_SHARE;
   }
 
   /** Whether it will soon not be believed any more. */
@@ -129,6 +147,7 @@ export class RecallMeter {
   begin(rows: VectorRows, liveCount: number): void {
     this.#rows = rows;
     this.#roundRows = liveCount;
+    this.#changesSinceBegin = 0;
     this.#tasks = [newTask(), newTask(), newTask()];
     this.#isMeasuring = true;
     this.#sampled = 0;
@@ -138,8 +157,9 @@ export class RecallMeter {
     this.#groupSize = isRead ? SAMPLES_READ : GROUP;
   }
 
-  /** Gives up a round, for when slots have got other numbers. */
-  cancel(): void {
+  /** Gives up a round, for when slots have got other numbers; another is due. */
+  cancel(liveCount: number): void {
+    this.#changesSinceBegin = Math.max(this.#changesSinceBegin, liveCount);
     this.#isMeasuring = false;
     this.#group = [];
   }

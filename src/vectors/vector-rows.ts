@@ -69,3 +69,8 @@ export interface VectorRows {
    */
   searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice;
 }
+
+/** Whether two vectors are the same, bit by bit: −0 and 0 are two. */
+export function isSameVector(left: Float32Array, right: Float32Array): boolean {
+  return left.length === right.length && left.every((value, i) => Object.is(value, right[i]));
+}
