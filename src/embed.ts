@@ -1,10 +1,30 @@
 /**
- * Entry `tesseradb/embed`: the contract of embedding functions and the registry that finds them again by
+ * Entry `tesseradb/embed`: embedding functions, their contract, and the registry that finds them again by
  * name.
  */
 export {
+  CohereEmbeddingFunction,
+  type CohereOptions,
   type EmbeddingFunction,
   type EmbeddingFunctionClass,
   type EmbeddingFunctionConfig,
+  type EmbedOptions,
+  GoogleGeminiEmbeddingFunction,
+  type GoogleGeminiOptions,
+  HuggingFaceEmbeddingFunction,
+  type HuggingFaceOptions,
+  HuggingFaceServerEmbeddingFunction,
+  type HuggingFaceServerOptions,
+  JinaEmbeddingFunction,
+  type JinaOptions,
+  MistralEmbeddingFunction,
+  type MistralOptions,
+  OllamaEmbeddingFunction,
+  type OllamaOptions,
+  OpenAIEmbeddingFunction,
+  type OpenAIOptions,
+  type ProviderOptions,
   registerEmbeddingFunction,
+  VoyageAIEmbeddingFunction,
+  type VoyageAIOptions,
 } from './embed/index.ts';

@@ -55,6 +55,7 @@ export const ERROR_CODES = {
   TESSERA_DISK_FULL: 'unavailable',
   TESSERA_IO: 'unavailable',
   TESSERA_CONNECTION: 'unavailable',
+  TESSERA_EMBEDDING_PROVIDER: 'unavailable',
   TESSERA_WORKER_STOPPED: 'unavailable',
   TESSERA_REMOTE: 'unavailable',
   TESSERA_ABORTED: 'invalid',

@@ -167,7 +167,7 @@ export class Collection {
   constructor(connection: Connection, info: CollectionInfo, passed: EmbeddingFunction | null | undefined) {
     this.#connection = connection;
     this.#info = info;
-    this.#embedder = new Embedder(passed, info.configuration.embeddingFunction, info.name);
+    this.#embedder = new Embedder(passed, info);
   }
 
   /** UUID. */
@@ -446,7 +446,7 @@ export class Collection {
     this.#info = await backend.getCollectionById(this.#scope, options);
     const passed = configuration?.embeddingFunction ?? this.embeddingFunction;
     if (passed !== undefined) {
-      this.#embedder = new Embedder(passed, this.#info.configuration.embeddingFunction, this.name);
+      this.#embedder = new Embedder(passed, this.#info);
     }
   }
 
@@ -493,7 +493,7 @@ export class Collection {
   ): Promise<Pieces<RecordBatch>> {
     // Everything else is checked before texts are embedded, which may cost time and money.
     const columns = await inTurns(parseColumnsInPieces(input, verb));
-    const embedded = await this.#embedder.embedDocuments(documents, verb === 'update');
+    const embedded = await this.#embedder.embedDocuments(documents, verb === 'update', input.signal);
     return withEmbeddings(columns, embedded, verb);
   }
 
@@ -507,7 +507,7 @@ export class Collection {
     if (isGiven(queryEmbeddings))
       return packEmbeddings(queryEmbeddings, { field: 'queryEmbeddings', allowNull: false });
     if (!Array.isArray(queryTexts)) throw invalidArgument('queryTexts', 'an array of strings', queryTexts);
-    return this.#embedder.embedQueries(queryTexts);
+    return this.#embedder.embedQueries(queryTexts, input.signal);
   }
 }
 

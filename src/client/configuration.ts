@@ -14,7 +14,11 @@ import {
   parseSchema,
 } from '../api/index.ts';
 import { DatabaseError, show } from '../base/index.ts';
-import { describeEmbeddingFunction, type EmbeddingFunction } from '../embed/index.ts';
+import {
+  describeEmbeddingFunction,
+  type EmbeddingFunction,
+  type EmbeddingFunctionConfig,
+} from '../embed/index.ts';
 import { checkMembers, membersOf } from './arguments.ts';
 
 /** Members in camelCase; the snake_case names of the `chromadb` client are taken as well. */
@@ -105,8 +109,9 @@ export function updateConfiguration(
   checkMembers(changes, 'configuration', CHANGE_MEMBERS);
   const { embeddingFunction } = changes;
   checkEmbeddingFunction(embeddingFunction, 'configuration.embeddingFunction');
-  if (embeddingFunction?.getConfig !== undefined)
-    current?.validateConfigUpdate?.(embeddingFunction.getConfig());
+  if (embeddingFunction?.getConfig !== undefined) {
+    current?.validateConfigUpdate?.(embeddingFunction.getConfig() as EmbeddingFunctionConfig);
+  }
   const wire: Record<string, unknown> = {};
   if (changes.recall !== undefined) wire['recall'] = changes.recall;
   if (changes.hnsw !== undefined) wire['hnsw'] = snakeCaseMembers(changes.hnsw, 'hnsw');

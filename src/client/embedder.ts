@@ -1,12 +1,22 @@
 /** Which embedding function a collection uses, and what is said when there is none and texts come along. */
-import { type EmbeddingBatch, packEmbeddings } from '../api/index.ts';
-import { DatabaseError, type JsonValue, show } from '../base/index.ts';
-import { buildEmbeddingFunction, type EmbeddingFunction, storedEmbeddingFunction } from '../embed/index.ts';
+import { type CollectionInfo, type EmbeddingBatch, packEmbeddings } from '../api/index.ts';
+import { DatabaseError, show } from '../base/index.ts';
+import {
+  buildEmbeddingFunction,
+  describeEmbeddingFunction,
+  type EmbeddingFunction,
+  isSameFunction,
+  type StoredEmbeddingFunction,
+  showFunction,
+  storedEmbeddingFunction,
+} from '../embed/index.ts';
+import { throwIfAborted } from './connection.ts';
 
 /** Embeds the texts of one collection. */
 export class Embedder {
   readonly embeddingFunction: EmbeddingFunction | undefined;
   readonly #absence: DatabaseError | null;
+  readonly #info: CollectionInfo;
 
   /**
    * Chooses between the function that the caller passed and the one that the collection was made with.
@@ -14,22 +24,18 @@ export class Embedder {
    * `null` declares that the collection takes embeddings only. A stored function that cannot be built is no
    * error before a text has to be embedded: lists of collections must not depend on it.
    *
-   * Errors: `TESSERA_EMBEDDING_FUNCTION` when both have a name, and not the same.
+   * Errors: `TESSERA_EMBEDDING_FUNCTION` when the two are known by name, and not the same.
    */
-  constructor(
-    passed: EmbeddingFunction | null | undefined,
-    storedValue: JsonValue | null,
-    collection: string,
-  ) {
-    const stored = storedEmbeddingFunction(storedValue);
-    const storedName = stored?.type === 'known' ? stored.name : null;
+  constructor(passed: EmbeddingFunction | null | undefined, info: CollectionInfo) {
+    this.#info = info;
+    const stored = storedEmbeddingFunction(info.configuration.embeddingFunction);
     if (passed) {
-      checkConflict(passed.name, storedName, collection);
+      checkConflict(passed, stored, info.name);
       this.embeddingFunction = passed;
       this.#absence = null;
       return;
     }
-    this.#absence = absence(collection, absenceReason(passed, storedName, stored?.type === 'legacy'));
+    this.#absence = absence(info.name, absenceReason(passed, stored));
     if (passed === null) return;
     try {
       this.embeddingFunction = buildEmbeddingFunction(stored) ?? undefined;
@@ -42,7 +48,11 @@ export class Embedder {
   /**
    * Embeddings of documents; rows that are `null` are refused unless `allowNull`, and then stay without one.
    */
-  async embedDocuments(documents: readonly unknown[], allowNull: boolean): Promise<(EmbeddingRow | null)[]> {
+  async embedDocuments(
+    documents: readonly unknown[],
+    allowNull: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<(EmbeddingRow | null)[]> {
     const texts: string[] = [];
     const rows: number[] = [];
     for (const [i, document] of documents.entries()) {
@@ -59,13 +69,13 @@ export class Embedder {
       }
     }
     const embedded = new Array<EmbeddingRow | null>(documents.length).fill(null);
-    const generated = texts.length === 0 ? [] : await this.#generate(texts, 'generate');
+    const generated = texts.length === 0 ? [] : await this.#generate(texts, 'generate', signal);
     for (const [i, row] of rows.entries()) embedded[row] = generated[i]!;
     return embedded;
   }
 
   /** Embeddings of query texts. */
-  async embedQueries(texts: readonly unknown[]): Promise<EmbeddingBatch> {
+  async embedQueries(texts: readonly unknown[], signal: AbortSignal | undefined): Promise<EmbeddingBatch> {
     for (const [i, text] of texts.entries()) {
       if (typeof text !== 'string') {
         throw new DatabaseError(
@@ -76,57 +86,88 @@ export class Embedder {
       }
     }
     const generated =
-      texts.length === 0 ? [] : await this.#generate([...texts] as string[], 'generateForQueries');
+      texts.length === 0 ? [] : await this.#generate([...texts] as string[], 'generateForQueries', signal);
     return packEmbeddings(generated, { field: 'queryTexts', allowNull: false });
   }
 
   async #generate(
     texts: string[],
     method: 'generate' | 'generateForQueries',
+    signal: AbortSignal | undefined,
   ): Promise<readonly EmbeddingRow[]> {
     const { embeddingFunction } = this;
     if (embeddingFunction === undefined) throw this.#absence!;
     const name = show(embeddingFunction.name ?? 'unnamed');
+    const options = signal === undefined ? {} : { signal };
     let embeddings: readonly EmbeddingRow[];
     try {
       embeddings =
         method === 'generateForQueries' && embeddingFunction.generateForQueries !== undefined
-          ? await embeddingFunction.generateForQueries(texts)
-          : await embeddingFunction.generate(texts);
+          ? await embeddingFunction.generateForQueries(texts, options)
+          : await embeddingFunction.generate(texts, options);
     } catch (cause) {
+      throwIfAborted(signal);
+      if (cause instanceof DatabaseError) throw cause;
       const reason = cause instanceof Error ? cause.message : show(cause);
       throw failure(`The embedding function ${name} failed: ${reason}`, cause);
     }
-    if (Array.isArray(embeddings) && embeddings.length === texts.length) return embeddings;
-    const found = Array.isArray(embeddings) ? `${embeddings.length}` : show(embeddings);
-    throw failure(`Expected ${texts.length} embeddings from the embedding function ${name}, got ${found}.`);
+    if (!Array.isArray(embeddings) || embeddings.length !== texts.length) {
+      const found = Array.isArray(embeddings) ? `${embeddings.length}` : show(embeddings);
+      throw failure(`Expected ${texts.length} embeddings from the embedding function ${name}, got ${found}.`);
+    }
+    this.#checkDimension(embeddings as readonly EmbeddingRow[], name);
+    return embeddings;
+  }
+
+  /** The store would refuse another dimension as well, but cannot say which functions are at odds. */
+  #checkDimension(embeddings: readonly EmbeddingRow[], name: string): void {
+    const { dimension, name: collection, configuration } = this.#info;
+    const other = dimension === null ? undefined : embeddings.find((row) => row?.length !== dimension);
+    if (typeof other?.length !== 'number') return;
+    const stored = storedEmbeddingFunction(configuration.embeddingFunction);
+    const origin = stored?.type === 'known' ? `made with ${showFunction(stored)}` : 'made with another model';
+    throw new DatabaseError(
+      'TESSERA_DIMENSION_MISMATCH',
+      `Expected embeddings of dimension ${dimension}, as the collection ${show(collection)} has, ${origin}; got one of ` +
+        `dimension ${other.length} from the embedding function ${name}. Use the function that made the collection.`,
+      { details: { collection, expected: dimension, actual: other.length } },
+    );
   }
 }
 
 type EmbeddingRow = readonly number[] | Float32Array;
 
 /** Chroma's clients store `default` without being asked, so it contradicts nothing. */
-function checkConflict(passedName: string | undefined, storedName: string | null, collection: string): void {
-  if (!passedName || !storedName || passedName === storedName) return;
-  if (passedName === 'default' || storedName === 'default') return;
+function checkConflict(
+  passed: EmbeddingFunction,
+  stored: StoredEmbeddingFunction | null,
+  collection: string,
+): void {
+  if (stored?.type !== 'known' || !passed.name) return;
+  if (passed.name === 'default' || stored.name === 'default') return;
+  const described = describeEmbeddingFunction(passed);
+  const given = described.type === 'known' ? described : { ...stored, name: passed.name };
+  if (isSameFunction(given, stored)) return;
   throw new DatabaseError(
     'TESSERA_EMBEDDING_FUNCTION',
-    `The collection ${show(collection)} was made with the embedding function ${show(storedName)}, got ` +
-      `${show(passedName)}. Embeddings of different functions cannot be compared: pass the same function, or leave ` +
+    `The collection ${show(collection)} was made with the embedding function ${showFunction(stored)}, got ` +
+      `${showFunction(given)}. Embeddings of different functions cannot be compared: pass the same function, or leave ` +
       'embeddingFunction out.',
-    { details: { collection, stored: storedName, passed: passedName } },
+    { details: { collection, stored: stored.name, passed: passed.name } },
   );
 }
 
-function absenceReason(passed: null | undefined, storedName: string | null, isLegacy: boolean): string {
+function absenceReason(passed: null | undefined, stored: StoredEmbeddingFunction | null): string {
   if (passed === null) return 'it was opened with embeddingFunction: null';
-  if (storedName !== null) {
+  if (stored?.type === 'known') {
     return (
-      `it was made with the embedding function ${show(storedName)}, which is not registered in this process ` +
+      `it was made with the embedding function ${showFunction(stored)}, which is not registered in this process ` +
       '(see registerEmbeddingFunction)'
     );
   }
-  return isLegacy ? 'it was made with a function that could not be stored' : 'it was given none';
+  return stored?.type === 'legacy'
+    ? 'it was made with a function that could not be stored'
+    : 'it was given none';
 }
 
 function absence(collection: string, reason: string): DatabaseError {

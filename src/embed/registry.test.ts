@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { EmbeddingFunction, EmbeddingFunctionConfig } from './embedding-function.ts';
 import {
   buildEmbeddingFunction,
   describeEmbeddingFunction,
-  type EmbeddingFunction,
-  type EmbeddingFunctionConfig,
   registerEmbeddingFunction,
   storedEmbeddingFunction,
-} from './embedding-function.ts';
+} from './registry.ts';
 
 class Lengths implements EmbeddingFunction {
   readonly name = 'lengths';
