@@ -201,11 +201,14 @@ export function formatConfiguration(configuration: CollectionConfiguration): Jso
 
 /**
  * Whether a configuration says nothing of its own: default parameters, and no embedding function or the
- * default one. A `legacy` function counts as one, as it does in Chroma.
+ * default one.
  */
 export function isDefaultConfiguration(configuration: CollectionConfiguration): boolean {
-  if (!isDefaultHnsw(configuration.hnsw)) return false;
-  const { embeddingFunction } = configuration;
+  return isDefaultHnsw(configuration.hnsw) && isDefaultFunction(configuration.embeddingFunction);
+}
+
+/** Whether an embedding function says nothing of its own. A `legacy` one does, as it does in Chroma. */
+export function isDefaultFunction(embeddingFunction: JsonValue | null): boolean {
   if (!isJsonObject(embeddingFunction)) return true;
   const { type, name } = embeddingFunction;
   return type === 'unknown' || (type === 'known' && name === 'default');

@@ -115,6 +115,19 @@ describe('encodeMetadata', () => {
     expect(fault.message).toMatch(/^Unimplemented: Sparse vector is not supported/);
   });
 
+  test.each([
+    [{ indices: [2, 1], values: [1, 1] }, undefined, /strictly ascending/],
+    [{ indices: [1, 1], values: [1, 1] }, undefined, /strictly ascending/],
+    [{ indices: [1], values: [1, 2] }, undefined, /as many indices as values, got 1 and 2/],
+    [{ indices: [-1], values: [1] }, 'type', /indices of 32 bits/],
+    [{ indices: [1.5], values: [1] }, 'type', /indices of 32 bits/],
+    [{ indices: [1], values: ['1'] }, 'type', /numbers as values/],
+  ])('says what is wrong with a sparse vector first: %o', (value, reason, message) => {
+    const fault = faultOf(() => encodeMetadata({ a: value }, add));
+    expect([fault.code, fault.details['reason']]).toEqual(['TESSERA_INVALID_METADATA', reason]);
+    expect(fault.message).toMatch(message);
+  });
+
   test('reserved keys become the document and the URI and leave no metadata', () => {
     expect(encodeMetadata({ 'chroma:document': 'text', 'chroma:uri': 'file:a' }, add)).toEqual({
       text: null,

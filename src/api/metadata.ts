@@ -305,20 +305,43 @@ function typeFault(message: string, options: MetadataOptions): DatabaseError {
 }
 
 function unusable(key: string, value: unknown, options: MetadataOptions): DatabaseError {
-  const tag = isRecord(value) ? value['#type'] : undefined;
-  const isSparse =
-    isRecord(value) &&
-    (tag === 'sparse_vector' ||
-      (tag === undefined && Array.isArray(value['indices']) && Array.isArray(value['values'])));
-  if (isSparse) {
-    return new DatabaseError(
-      'TESSERA_UNSUPPORTED',
-      `Unimplemented: Sparse vector is not supported for local chroma: ${key}`,
-      { details: { field: options.field, index: options.index, key } },
-    );
-  }
+  if (isRecord(value) && isSparseVector(value)) return refusedSparseVector(key, value, options);
   return typeFault(
     `Expected ${place(options)}[${show(key)}] to be ${EXPECTED_VALUE}, got ${show(value)}.`,
     options,
+  );
+}
+
+/** `#type` may be left out. */
+function isSparseVector({ '#type': tag, indices, values }: Record<string, unknown>): boolean {
+  return (tag === 'sparse_vector' || tag === undefined) && Array.isArray(indices) && Array.isArray(values);
+}
+
+/** What is wrong with a sparse vector: with itself, or else that it is one. */
+function refusedSparseVector(
+  key: string,
+  value: Record<string, unknown>,
+  options: MetadataOptions,
+): DatabaseError {
+  const indices = value['indices'] as readonly unknown[];
+  const values = value['values'] as readonly unknown[];
+  const where = `${place(options)}[${show(key)}]`;
+  const isIndex = (index: unknown): boolean =>
+    Number.isInteger(index) && (index as number) >= 0 && (index as number) <= LIMITS.unsignedMax;
+  const isNumber = (number: unknown): boolean => isNumeric(scalarType(number));
+  if (!indices.every(isIndex) || !values.every(isNumber)) {
+    return typeFault(`Expected ${where} to have indices of 32 bits and numbers as values.`, options);
+  }
+  if (indices.length !== values.length) {
+    const counts = `${indices.length} and ${values.length}`;
+    return fault(`Expected ${where} to have as many indices as values, got ${counts}.`, options);
+  }
+  if (!indices.every((index, i) => i === 0 || (indices[i - 1] as number) < (index as number))) {
+    return fault(`Expected ${where} to have indices in strictly ascending order.`, options);
+  }
+  return new DatabaseError(
+    'TESSERA_UNSUPPORTED',
+    `Unimplemented: Sparse vector is not supported for local chroma: ${key}`,
+    { details: { field: options.field, index: options.index, key } },
   );
 }

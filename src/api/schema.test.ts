@@ -96,6 +96,21 @@ describe('parseSchema', () => {
     expect(adopted).toEqual({ ...configuration, hnsw: { ...DEFAULT_HNSW, space: 'ip' } });
   });
 
+  test('takes a schema that merely names the default functions for none', () => {
+    const byDefault = { type: 'known', name: 'default', config: {} };
+    const given = embedding({ embedding_function: byDefault, space: 'l2', source_key: '#document' });
+    const custom = parseConfiguration(
+      { hnsw: { space: 'cosine' }, embedding_function: { type: 'known', name: 'mine', config: { dim: 8 } } },
+      null,
+    );
+    expect(parseSchema(given, custom)).toEqual({ schema: defaultSchema(custom), configuration: custom });
+    const named = { ...DEFAULTS, embeddingFunction: byDefault };
+    expect(parseSchema(given, DEFAULTS)).toEqual({ schema: defaultSchema(named), configuration: named });
+    expect(() => parseSchema(embedding({ embedding_function: { type: 'legacy' } }), custom)).toThrow(
+      /Cannot set both/,
+    );
+  });
+
   test('merges what is given into the defaults', () => {
     const { schema } = parseSchema(
       {

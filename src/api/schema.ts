@@ -22,6 +22,7 @@ import {
   HNSW_WIRE_NAMES,
   type HnswConfiguration,
   isDefaultConfiguration,
+  isDefaultFunction,
   parseEmbeddingFunction,
   parseHnswNumbers,
   parseSpace,
@@ -133,7 +134,12 @@ export function parseSchema(
     keys: { ...base.keys, ...mergeKeys(base.keys, keys) },
     ...(cmek === null ? {} : { cmek }),
   };
-  if (isEqualJson(merged, base)) return unchanged;
+  if (isEqualJson(withoutDefaultFunctions(merged), withoutDefaultFunctions(base))) {
+    const known = vectorConfigOf(merged.keys[EMBEDDING_KEY] ?? {})['embedding_function'];
+    if (known === undefined || configuration.embeddingFunction !== null) return unchanged;
+    const named = { ...configuration, embeddingFunction: known };
+    return { schema: defaultSchema(named), configuration: named };
+  }
   if (isConfigurationGiven && !isDefaultConfiguration(configuration)) {
     const reason = 'Cannot set both collection config and schema simultaneously';
     throw invalidSchema(`Failed to reconcile schema: ${reason}`);
@@ -442,6 +448,27 @@ function adoptSchema(
     },
   };
   return { schema: { ...schema, keys }, configuration: adopted };
+}
+
+/**
+ * The schema without the embedding functions that say nothing: a schema that clients make without being told
+ * anything names the default one, and counts as none beside a configuration that names another.
+ */
+function withoutDefaultFunctions(schema: CollectionSchema): CollectionSchema {
+  const strip = (blocks: { readonly [type: string]: JsonValue }): { [type: string]: JsonValue } =>
+    Object.fromEntries(
+      Object.entries(blocks).map(([type, indexes]) => {
+        const stripped = Object.entries(asMembers(indexes)).map(([name, block]) => {
+          const { config, ...rest } = asMembers(block);
+          const { embedding_function: given, ...others } = asMembers(config);
+          const kept = given !== undefined && !isDefaultFunction(given) ? { embedding_function: given } : {};
+          return [name, { ...rest, config: { ...others, ...kept } }];
+        });
+        return [type, Object.fromEntries(stripped)];
+      }),
+    );
+  const keys = Object.entries(schema.keys).map(([key, blocks]) => [key, strip(blocks)]);
+  return { ...schema, defaults: strip(schema.defaults), keys: Object.fromEntries(keys) };
 }
 
 function formatHnsw(hnsw: Partial<Omit<HnswConfiguration, 'space'>>): { [name: string]: JsonValue } {
