@@ -227,3 +227,12 @@ export {
   VoyageAIEmbeddingFunction,
   type VoyageAIOptions,
 } from './embed/index.ts';
+export {
+  type BackupEntry,
+  type BackupInput,
+  type BackupReport,
+  backup,
+  type RestoreInput,
+  type RestoreReport,
+  restore,
+} from './transfer/index.ts';

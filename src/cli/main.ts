@@ -1,14 +1,23 @@
 /** The command line: finds the command, prints help and errors, and says which status to exit with. */
 import { RELEASE_VERSION } from '../api/index.ts';
 import { DatabaseError, nearestOf } from '../base/index.ts';
+import { backupCommand } from './backup.ts';
 import type { Command, Terminal } from './command.ts';
 import { formatOptions, parseOptions, UsageError } from './options.ts';
 import { repairCommand } from './repair.ts';
+import { restoreCommand } from './restore.ts';
 import { runCommand } from './run.ts';
 import { statsCommand } from './stats.ts';
 import { verifyCommand } from './verify.ts';
 
-const COMMANDS: readonly Command[] = [runCommand, statsCommand, verifyCommand, repairCommand];
+const COMMANDS: readonly Command[] = [
+  runCommand,
+  statsCommand,
+  verifyCommand,
+  repairCommand,
+  backupCommand,
+  restoreCommand,
+];
 
 /**
  * Runs one command line, without the program's name. Exit statuses: 0 done, 1 it failed or found faults, 2 it

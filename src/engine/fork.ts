@@ -50,11 +50,11 @@ export function* copyCollection(
 /** The copy, still locked; `null` of a collection that has no file, because it has no records. */
 function* fillCopy(
   open: OpenCollections,
-  { id: sourceId }: CollectionInfo,
+  info: CollectionInfo,
   id: string,
   fill: Filling,
 ): Generator<void, RecordCopy | null> {
-  const source = open.openSource(sourceId);
+  const source = open.openSource(info);
   if (source === null) return null;
   try {
     const copy = open.beginCopy(id);

@@ -4,4 +4,5 @@
  * open.
  */
 export type { Components } from './components.ts';
+export { Directory } from './directory.ts';
 export { openDatabase } from './open.ts';

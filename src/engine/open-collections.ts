@@ -8,7 +8,7 @@
 import type { CollectionInfo } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
-import { deletedMeanwhile, RecordCopy, RecordStore } from '../records/index.ts';
+import { deletedMeanwhile, fileMissing, RecordCopy, RecordStore } from '../records/index.ts';
 import type { Components } from './components.ts';
 import type { Directory } from './directory.ts';
 import type { EngineSettings } from './settings.ts';
@@ -55,12 +55,13 @@ export class OpenCollections {
   /**
    * The collection, opened where it has a file; `null` for an empty one, which has none.
    *
-   * Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it meanwhile, and those of opening.
+   * Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it meanwhile, `TESSERA_CORRUPT` where
+   * the file is missing or empty though records were written to it, and those of opening.
    */
   find(info: CollectionInfo): OpenCollection | null {
     const open = this.#open.get(info.id);
     if (open !== undefined) return open;
-    if (!this.#directory.hasCollectionFile(info.id)) return null;
+    if (!this.#directory.hasCollectionFile(info.id)) return this.#withoutFile(info);
     try {
       return this.#openFile(info);
     } catch (error) {
@@ -73,6 +74,12 @@ export class OpenCollections {
   /** The collection, with its file made where it has none. Errors: as `find`. */
   make(info: CollectionInfo): OpenCollection {
     return this.find(info) ?? this.#openFile(info);
+  }
+
+  /** An empty collection has no file. The catalogue knows the dimension of one that has had records. */
+  #withoutFile({ id, dimension }: CollectionInfo): null {
+    if (this.#settings.path === null || dimension === null) return null;
+    throw this.#isKnown(id) ? fileMissing(id) : deletedMeanwhile({ collectionId: id });
   }
 
   /** The collection if it is open, without opening it or making it recently used. */
@@ -110,11 +117,15 @@ export class OpenCollections {
     return this.destroy(id);
   }
 
-  /** A connection of its own to a collection's file; the open store itself for one in memory. */
-  openSource(id: string): RecordStore | null {
+  /**
+   * A connection of its own to a collection's file; the open store itself for one in memory; `null` for an
+   * empty one. Errors: as `find`.
+   */
+  openSource(info: CollectionInfo): RecordStore | null {
+    const { id } = info;
     const path = this.#directory.collectionPath(id);
     if (path === null) return this.#open.peek(id)?.store ?? null;
-    if (!this.#directory.hasCollectionFile(id)) return null;
+    if (!this.#directory.hasCollectionFile(id)) return this.#withoutFile(info);
     return RecordStore.open({ ...this.#settings, readOnly: true, path, collectionId: id });
   }
 
@@ -209,7 +220,7 @@ export class OpenCollections {
   }
 
   #openFile(info: CollectionInfo): OpenCollection {
-    return this.#keep(info, this.#openStore(info.id));
+    return this.#keep(info, this.#openStore(info));
   }
 
   #keep(info: CollectionInfo, store: RecordStore): OpenCollection {
@@ -237,11 +248,12 @@ export class OpenCollections {
    * Opens the file, or makes it. Had another process deleted the collection before the file was there, nobody
    * else would remove it; and a file that goes away while it is opened fails in many ways.
    */
-  #openStore(id: string): RecordStore {
+  #openStore({ id, dimension }: CollectionInfo): RecordStore {
     let store: RecordStore | undefined;
     try {
       const path = this.#directory.collectionPath(id);
-      store = RecordStore.open({ ...this.#settings, path, collectionId: id });
+      const isFilled = path !== null && dimension !== null;
+      store = RecordStore.open({ ...this.#settings, path, collectionId: id, isFilled });
       if (this.#isKnown(id)) return store;
     } catch (error) {
       store?.close();

@@ -4,13 +4,18 @@
  */
 import {
   closeSync,
+  constants,
+  copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readSync,
+  renameSync,
   rmSync,
   statSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseError } from '../base/index.ts';
@@ -21,6 +26,16 @@ export interface Files {
   makeDirectory(path: string): void;
   /** Removes a file; one that is missing is fine. */
   remove(path: string): void;
+  /** Removes a directory with all that is in it; one that is missing is fine. */
+  removeDirectory(path: string): void;
+  /** Gives a file or a directory another name, replacing a file or an empty directory of that name. */
+  rename(from: string, to: string): void;
+  /** Copies a file, sharing its blocks where the file system can. Never one that SQLite has open. */
+  copy(from: string, to: string): void;
+  /** What is in a file, piece by piece; the last one is shorter. Never one that SQLite has open. */
+  read(path: string, pieceBytes: number): Iterable<Uint8Array>;
+  /** Makes a file of pieces, which is on the disk afterwards; replaces one that is there. */
+  write(path: string, pieces: Iterable<Uint8Array>): void;
   exists(path: string): boolean;
   isDirectory(path: string): boolean;
   /** Names in a directory, in no order. */
@@ -50,6 +65,15 @@ function guard<T>(path: string, work: () => T): T {
   }
 }
 
+function withDescriptor<T>(path: string, flags: string, work: (descriptor: number) => T): T {
+  const descriptor = openSync(path, flags);
+  try {
+    return work(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** A directory lasts once the one that names it is synced, which SQLite does for its files alone. */
 function makeLasting(path: string): void {
   const first = mkdirSync(path, { recursive: true });
@@ -66,10 +90,21 @@ function makeLasting(path: string): void {
 
 function syncDirectory(path: string): void {
   // Windows opens no directories, and writes their names through.
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(path, 'r');
+  if (process.platform !== 'win32') withDescriptor(path, 'r', fsyncSync);
+}
+
+function* readPieces(path: string, pieceBytes: number): Generator<Uint8Array> {
+  const descriptor = guard(path, () => openSync(path, 'r'));
   try {
-    fsyncSync(descriptor);
+    for (;;) {
+      const piece = new Uint8Array(pieceBytes);
+      let length = 0;
+      for (let count = -1; count !== 0 && length < pieceBytes; length += count) {
+        count = guard(path, () => readSync(descriptor, piece, length, pieceBytes - length, null));
+      }
+      if (length > 0) yield piece.subarray(0, length);
+      if (length < pieceBytes) return;
+    }
   } finally {
     closeSync(descriptor);
   }
@@ -79,6 +114,24 @@ function syncDirectory(path: string): void {
 export const systemFiles: Files = {
   makeDirectory: (path) => guard(path, () => makeLasting(resolve(path))),
   remove: (path) => guard(path, () => rmSync(path, { force: true })),
+  removeDirectory: (path) => guard(path, () => rmSync(path, { recursive: true, force: true })),
+  rename: (from, to) => guard(from, () => renameSync(from, to)),
+  copy: (from, to) =>
+    guard(from, () => {
+      copyFileSync(from, to, constants.COPYFILE_FICLONE);
+      withDescriptor(to, 'r+', fsyncSync);
+    }),
+  read: readPieces,
+  write: (path, pieces) => {
+    guard(path, () =>
+      withDescriptor(path, 'w', (descriptor) => {
+        for (const piece of pieces) {
+          for (let at = 0; at < piece.length; ) at += writeSync(descriptor, piece, at);
+        }
+        fsyncSync(descriptor);
+      }),
+    );
+  },
   exists: (path) => existsSync(path),
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   list: (path) => guard(path, () => readdirSync(path)),

@@ -33,6 +33,15 @@ export interface DatabaseEntry {
   readonly tenant: string;
 }
 
+/** A collection with the names that lead to it. */
+export interface ListedCollection {
+  readonly id: string;
+  readonly name: string;
+  readonly database: string;
+  readonly tenant: string;
+  readonly dimension: number | null;
+}
+
 const ENTRY_COLUMNS = 'id, database_id, name, metadata, configuration, schema, dimension';
 
 /**
@@ -161,6 +170,33 @@ export class CatalogueStore {
       `SELECT ${ENTRY_COLUMNS}, checksum FROM collections WHERE database_id = ? ORDER BY id LIMIT ? OFFSET ?`,
     );
     return statement.all(databaseId, limit ?? -1, offset).map(toEntry);
+  }
+
+  /**
+   * Every collection that there is, with the names that lead to it. Its row is not looked at: a damaged one
+   * keeps nobody from the records.
+   */
+  directory(): ListedCollection[] {
+    const statement = this.#database.prepare(
+      `SELECT collections.id, collections.name, databases.name, tenant, dimension FROM collections
+       JOIN databases ON databases.id = database_id ORDER BY collections.id`,
+    );
+    return statement.all().map(([id, name, database, tenant, dimension]) => {
+      return { id, name, database, tenant, dimension } as ListedCollection;
+    });
+  }
+
+  /** Copies the catalogue as it is now into a file, which must not be there. */
+  copyTo(path: string): void {
+    this.#database.prepare('VACUUM INTO ?').run(path);
+  }
+
+  /** Forgets all collections but these, and every file that has to go: for a copy of a catalogue. */
+  keepOnly(ids: ReadonlySet<string>): void {
+    this.write(() => {
+      for (const { id } of this.directory()) if (!ids.has(id)) this.removeCollection(id);
+      this.#database.exec('DELETE FROM deleted_collections');
+    });
   }
 
   countCollections(databaseId: string): number {

@@ -9,27 +9,44 @@ import { DatabaseError } from '../base/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
 
 const CREATE_SQL = `CREATE TABLE IF NOT EXISTS identity (
-  id INTEGER PRIMARY KEY CHECK (id = 1), collection_id TEXT NOT NULL
+  id INTEGER PRIMARY KEY CHECK (id = 1), collection_id TEXT NOT NULL, life TEXT NOT NULL
 )`;
 
-/** Writes whose file this is. Belongs inside a write transaction. */
+/** What a file says of itself. */
+export interface Identity {
+  readonly collectionId: string;
+  /**
+   * Which life of the collection this is: another one begins where a copy is restored, for the same positions
+   * then stand for other changes.
+   */
+  readonly life: string;
+}
+
+/** Writes whose file this is, and begins a life. Belongs inside a write transaction. */
 export function addIdentity(database: SqlDatabase, collectionId: string): void {
   database.exec(CREATE_SQL);
-  const sql = 'INSERT OR REPLACE INTO identity (id, collection_id) VALUES (1, ?)';
+  const sql = 'INSERT OR REPLACE INTO identity (id, collection_id, life) VALUES (1, ?, hex(randomblob(12)))';
   database.prepare(sql).run(collectionId);
 }
 
-/** Whose file this is, by its own word; `null` where it says nothing. */
-export function readIdentity(database: SqlDatabase): string | null {
+/** The same with the life of another file, whose copy this is. */
+export function copyIdentity(database: SqlDatabase, { collectionId, life }: Identity): void {
+  database.exec(CREATE_SQL);
+  const sql = 'INSERT OR REPLACE INTO identity (id, collection_id, life) VALUES (1, ?, ?)';
+  database.prepare(sql).run(collectionId, life);
+}
+
+/** What a file says of itself; `null` where it says nothing. Belongs inside a transaction. */
+export function readIdentity(database: SqlDatabase): Identity | null {
   const table = database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'identity'");
   if (table.get() === undefined) return null;
-  const value = database.prepare('SELECT collection_id FROM identity').get()?.[0];
-  return typeof value === 'string' ? value : null;
+  const [collectionId, life] = database.prepare('SELECT collection_id, life FROM identity').get() ?? [];
+  return typeof collectionId === 'string' && typeof life === 'string' ? { collectionId, life } : null;
 }
 
 /** Makes sure that a file is that of a collection. Errors: `TESSERA_CORRUPT`. */
 export function checkIdentity(database: SqlDatabase, collectionId: string, isReadOnly: boolean): void {
-  const found = database.read(() => readIdentity(database));
+  const found = database.read(() => readIdentity(database))?.collectionId ?? null;
   if (found === collectionId) return;
   if (found === null) {
     if (!isReadOnly) database.write(() => addIdentity(database, collectionId));

@@ -9,9 +9,9 @@ export { type CatalogueEntry, CatalogueStore, type DatabaseEntry } from './catal
 export { PAGE_BYTES, rowsPerBlock } from './format.ts';
 export type { OpenFileOptions } from './open-file.ts';
 export type { StoredRecord } from './record.ts';
-export { type CopyOptions, RecordCopy } from './record-copy.ts';
+export { applyChanges, type CopyOptions, RecordCopy } from './record-copy.ts';
 export { type Examined, type Outcome, RecordStore } from './record-store.ts';
 export type { RecordWriter } from './record-writer.ts';
-export { deletedMeanwhile, openedReadOnly } from './refusals.ts';
+export { deletedMeanwhile, fileMissing, openedReadOnly } from './refusals.ts';
 export type { StoreState } from './state.ts';
 export type { VectorTable } from './vector-table.ts';

@@ -5,11 +5,14 @@
  * Several processes may do this at once on the same file. The page size and auto-vacuum take effect before
  * the first table exists and are ignored afterwards; the switch to WAL is kept in the file; migrations run
  * under the write lock after another look at the version. So whoever comes first does the work, and the
- * others find it done.
+ * others find it done. A file of an earlier format is copied before it is brought up.
  */
 
+import { dirname } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import type { Durability } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
+import { systemFiles } from '../io/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
 import { APPLICATION_ID, PAGE_BYTES } from './format.ts';
 
@@ -22,6 +25,8 @@ export interface OpenFileOptions {
   readonly busyTimeoutMs: number;
   readonly walPagesMax: number;
   readonly migrations: readonly string[];
+  /** Whether there must be something in the file: then one without tables is damaged, and not new. */
+  readonly isFilled?: boolean | undefined;
   /** Does more in the transaction that makes a new file. */
   readonly onMade?: ((database: SqlDatabase) => void) | undefined;
 }
@@ -46,6 +51,7 @@ export function openFile(options: OpenFileOptions): SqlDatabase {
   const { path, readOnly, busyTimeoutMs } = options;
   const database = openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
   try {
+    if (options.isFilled === true) checkFilled(database, options.migrations);
     if (readOnly) checkReadable(database, options.migrations);
     else prepareForWriting(database, options);
     return database;
@@ -67,7 +73,38 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
     PRAGMA wal_autocheckpoint = ${options.walPagesMax};
     PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
   `);
-  if (version < options.migrations.length) migrate(database, options);
+  if (version === options.migrations.length) return;
+  if (version > 0) keepFormer(database, version);
+  migrate(database, options);
+}
+
+/** Name of the copy of a file that is kept before it is brought up from an earlier format. */
+function formerPath(path: string, version: number): string {
+  return `${path}.format-${version}`;
+}
+
+/**
+ * Copies a file of an earlier format before it is brought up, so that there is a way back. Of several
+ * processes that do so at once, the copy of one stays. Errors: `TESSERA_DISK_FULL`, upon which the file is
+ * left as it is.
+ */
+function keepFormer(database: SqlDatabase, version: number): void {
+  const { path } = database;
+  const kept = formerPath(path, version);
+  if (path === ':memory:' || systemFiles.exists(kept)) return;
+  const partial = `${kept}.${process.pid}-${threadId}`;
+  systemFiles.remove(partial);
+  try {
+    database.prepare('VACUUM INTO ?').run(partial);
+    const copy = openSqlDatabase({ path: partial, readOnly: true, busyTimeoutMs: 1 });
+    const copied = Number(copy.pragma('user_version'));
+    copy.close();
+    // Another process may have been faster, and then this is a copy of what it made.
+    if (copied === version && !systemFiles.exists(kept)) systemFiles.rename(partial, kept);
+    systemFiles.syncDirectory(dirname(path));
+  } finally {
+    systemFiles.remove(partial);
+  }
 }
 
 /**
@@ -75,6 +112,13 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
  */
 function readVersion(database: SqlDatabase, migrations: readonly string[]): number {
   return database.read(() => checkVersion(database, migrations));
+}
+
+function checkFilled(database: SqlDatabase, migrations: readonly string[]): void {
+  if (readVersion(database, migrations) !== 0) return;
+  const { path } = database;
+  const message = `${path} is empty, though records were written to it. Restore it from a copy.`;
+  throw new DatabaseError('TESSERA_CORRUPT', message, { details: { path } });
 }
 
 /** A file without tables is being made by another process, or one that died over it. */

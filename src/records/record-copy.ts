@@ -18,7 +18,7 @@
 import { DatabaseError } from '../base/index.ts';
 import { openSqlDatabase, type SqlDatabase, type SqlRow } from '../sqlite/index.ts';
 import { APPLICATION_ID, COLLECTION_MIGRATIONS, PAGE_BYTES } from './format.ts';
-import { addIdentity } from './identity.ts';
+import { addIdentity, copyIdentity, readIdentity } from './identity.ts';
 import { decodeRecord, RECORD_COLUMNS } from './record.ts';
 import type { RecordStore } from './record-store.ts';
 import { type StoreState, writeState } from './state.ts';
@@ -39,6 +39,8 @@ const CELL_TABLES: readonly (readonly [name: string, columns: string, key: strin
 export interface CopyOptions {
   /** Only what has changed after this position; 0 for everything. */
   readonly after: number;
+  /** Whether the copy stands for the source itself, as a backup does, and not for another collection. */
+  readonly keepsIdentity?: boolean | undefined;
   /** Told of every row that does not agree with its checksum; it is copied as it is. */
   readonly onDamage: (damage: DatabaseError) => void;
 }
@@ -97,6 +99,8 @@ export class RecordCopy {
     database.exec('BEGIN');
     try {
       const state = source.liveState();
+      const identity = options.keepsIdentity === true ? readIdentity(database) : null;
+      if (identity !== null) copyIdentity(this.database, identity);
       yield* this.#fillRecords(source, options);
       if (state.dimension !== null) yield* this.#fillVectors(source, state.dimension, options);
       if (options.after === 0) yield* this.#fillCells(database);
@@ -126,6 +130,11 @@ export class RecordCopy {
   finish(state: StoreState): void {
     writeState(this.database, state);
     this.database.exec('COMMIT');
+  }
+
+  /** Which life of its collection the copy holds. */
+  life(): string | null {
+    return readIdentity(this.database)?.life ?? null;
   }
 
   /** Gives the lock back, or gives up what was not finished. */
@@ -188,6 +197,45 @@ export class RecordCopy {
       }
     }
   }
+}
+
+/**
+ * Brings a collection up to a copy of what has changed after the position that it stands at, in one
+ * transaction. Both have one dimension, unless the collection had none.
+ */
+export function applyChanges(target: RecordStore, changes: RecordStore): void {
+  const state = changes.read((read) => read);
+  const { database } = target;
+  target.write(({ sequence: after, dimension }) => {
+    const formerOf = database.prepare('SELECT sequence FROM records WHERE row = ?');
+    const dropChange = database.prepare('DELETE FROM changes WHERE sequence = ?');
+    const dropRecord = database.prepare('DELETE FROM records WHERE row = ?');
+    const addChange = database.prepare('INSERT INTO changes (sequence, row) VALUES (?, ?)');
+    const places = RECORD_COLUMNS.replaceAll(/\w+/g, '?');
+    const addRecord = database.prepare(`INSERT INTO records (${RECORD_COLUMNS}) VALUES (${places})`);
+    const record = changes.database.prepare(`SELECT ${RECORD_COLUMNS} FROM records WHERE row = ?`);
+    const changed = changes.changesSince(after);
+    for (const [, row] of changed) {
+      const [former] = formerOf.get(row) ?? [];
+      if (former === undefined) continue;
+      dropChange.run(former);
+      dropRecord.run(row);
+    }
+    for (const [sequence, row] of changed) {
+      addChange.run(sequence, row);
+      const columns = record.get(row);
+      if (columns !== undefined) addRecord.run(...columns);
+    }
+    const size = state.dimension ?? dimension;
+    const blocks = size === null ? [] : changes.changedBlocks(after, size);
+    const block = changes.database.prepare('SELECT data FROM vectors WHERE block = ?');
+    for (const number of blocks) {
+      const [data] = block.get(number) ?? [];
+      if (data === undefined) database.prepare('DELETE FROM vectors WHERE block = ?').run(number);
+      else database.prepare('INSERT OR REPLACE INTO vectors (block, data) VALUES (?, ?)').run(number, data);
+    }
+    writeState(database, state);
+  });
 }
 
 /** Pages of rows, each of those after the first column of the last row before. */

@@ -8,7 +8,7 @@ import { isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
-import { addIdentity, checkIdentity } from './identity.ts';
+import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -47,7 +47,10 @@ export class RecordStore {
     const onMade = (made: SqlDatabase): void => {
       if (collectionId !== undefined) addIdentity(made, collectionId);
     };
-    const database = openFile({ ...options, migrations: COLLECTION_MIGRATIONS, onMade });
+    const database = openCollectionFile(
+      { ...options, migrations: COLLECTION_MIGRATIONS, onMade },
+      collectionId,
+    );
     try {
       if (collectionId !== undefined) checkIdentity(database, collectionId, options.readOnly);
       return new RecordStore(database);
@@ -285,6 +288,16 @@ export class RecordStore {
     return new VectorTable(this.database, dimension);
   }
 
+  /** Which life of its collection the file holds; `null` where it does not say. Belongs inside `read`. */
+  life(): string | null {
+    return readIdentity(this.database)?.life ?? null;
+  }
+
+  /** Begins another life of the collection: for a file that was restored. */
+  beginLife(collectionId: string): void {
+    this.write(() => addIdentity(this.database, collectionId));
+  }
+
   /** The error for a file that contradicts itself. */
   corrupt(what: string): DatabaseError {
     const { path } = this.database;
@@ -297,6 +310,19 @@ export class RecordStore {
     const state = readState(this.database);
     if (!state.isDeleted) return state;
     throw deletedMeanwhile();
+  }
+}
+
+/** What stands in the place of a collection's file and is none is damage, whoever's it was. */
+function openCollectionFile(options: OpenFileOptions, collectionId: string | undefined): SqlDatabase {
+  try {
+    return openFile(options);
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== 'TESSERA_NOT_A_DATABASE') throw error;
+    if (collectionId === undefined || error.details['version'] === 0) throw error;
+    const { path } = options;
+    const message = `${path} is damaged: it is no file of a collection any more. Restore the collection from a copy.`;
+    throw new DatabaseError('TESSERA_CORRUPT', message, { cause: error, details: { path, collectionId } });
   }
 }
 

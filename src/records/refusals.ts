@@ -12,3 +12,9 @@ export function openedReadOnly(): DatabaseError {
   const message = 'The database was opened with readOnly: true. Open it without to write.';
   return new DatabaseError('TESSERA_READ_ONLY', message);
 }
+
+/** For a collection of which the catalogue knows that it has had records, and whose file is not there. */
+export function fileMissing(collectionId: string): DatabaseError {
+  const message = `The file of collection ${collectionId} is missing, though records were written to it. Put it back, restore it from a copy, or delete the collection.`;
+  return new DatabaseError('TESSERA_CORRUPT', message, { details: { collectionId } });
+}

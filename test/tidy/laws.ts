@@ -26,7 +26,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['records', 'vectors', 'text', 'columns', 'client'],
   ['query', 'maintenance'],
   ['engine'],
-  ['server'],
+  ['server', 'transfer'],
   ['cli'],
 ];
 
