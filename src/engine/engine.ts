@@ -340,6 +340,8 @@ export class Engine {
     );
     try {
       const dimension = info.dimension ?? collection.store.read((state) => state.dimension);
+      // Who knows of records must never outlive the file that holds them.
+      if (info.dimension === null && this.#settings.durability !== 'full') collection.store.sync();
       this.catalogue.learn(scope, dimension, keys);
     } catch (error) {
       if (!(error instanceof DatabaseError) || error.kind === 'not_found') throw error;

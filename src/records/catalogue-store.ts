@@ -6,7 +6,7 @@
  * asks `version()` before it believes it.
  */
 
-import { DEFAULT_DATABASE, DEFAULT_DATABASE_ID, DEFAULT_TENANT } from '../api/index.ts';
+import { DEFAULT_DATABASE, DEFAULT_DATABASE_ID, DEFAULT_TENANT, isUuid } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { checksum } from '../io/index.ts';
 import type { SqlDatabase, SqlRow } from '../sqlite/index.ts';
@@ -243,17 +243,24 @@ export class CatalogueStore {
     return this.#database.prepare(sql).get() !== undefined;
   }
 
-  /** Identifiers of deleted collections whose files may still be there. */
+  /**
+   * Identifiers of deleted collections whose files may still be there. Damage that makes one of a live
+   * collection, or of nothing, must remove nothing.
+   */
   deletedCollections(): string[] {
     return this.#database
       .prepare('SELECT id FROM deleted_collections')
       .all()
-      .map(([id]) => id as string);
+      .map(([id]) => String(id))
+      .filter((id) => isUuid(id))
+      .filter((id) => this.isToBeRemoved(id));
   }
 
   /** Whether the file of an identifier has to go: that of a deleted collection, or of a copy under way. */
   isToBeRemoved(id: string): boolean {
-    return this.#database.prepare('SELECT 1 FROM deleted_collections WHERE id = ?').get(id) !== undefined;
+    const noted = this.#database.prepare('SELECT 1 FROM deleted_collections WHERE id = ?').get(id);
+    const live = this.#database.prepare('SELECT 1 FROM collections WHERE id = ?').get(id);
+    return noted !== undefined && live === undefined;
   }
 
   /** Notes that a file has to go unless `fileRemoved` strikes the note: for one that is only being made. */

@@ -140,6 +140,11 @@ export class RecordStore {
     return this.database.writeBehind(() => work(this.liveState()));
   }
 
+  /** Makes sure that what is committed is on the disk, where commits do not wait for it. */
+  sync(): void {
+    this.database.pragma('wal_checkpoint(PASSIVE)');
+  }
+
   /** Leaves a mark for processes that still have the file open. Call before removing the file. */
   markDeleted(): void {
     this.database.write(() => {

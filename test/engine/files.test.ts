@@ -171,6 +171,64 @@ describe('collections and their files', () => {
   });
 });
 
+it('a damaged list of what has to go removes no file of a live collection', async () => {
+  const path = temporaryDirectory();
+  const first = await openDatabase({ path, threads: 0 });
+  const [live] = await fill(first, 1);
+  await first.close();
+  const file = join(path, 'catalogue.sqlite3');
+  const catalogue = openSqlDatabase({ path: file, readOnly: false, busyTimeoutMs: 100 });
+  // As where another page of the catalogue stands in place of the list's.
+  catalogue.exec(`INSERT INTO deleted_collections VALUES ('${live}'), ('default_tenant'), ('../../etc')`);
+  catalogue.close();
+  const backend = await openTestDatabase({ path });
+  expect(files(path)).toEqual([`${live}.sqlite3`]);
+  expect(await backend.count({ ...SCOPE, collectionId: live! })).toBe(1);
+});
+
+describe('a file that is lost', () => {
+  const lost = { code: 'TESSERA_CORRUPT' };
+
+  /** A directory with two collections, one of which loses its file or all of its content. */
+  async function withLost(lose: (file: string) => void): Promise<{ path: string; ids: string[] }> {
+    const path = temporaryDirectory();
+    const first = await openDatabase({ path, threads: 0 });
+    const ids = await fill(first, 2);
+    await first.close();
+    lose(join(path, 'collections', `${ids[0]}.sqlite3`));
+    return { path, ids };
+  }
+
+  it.each([
+    ['missing', (file: string) => rmSync(file)],
+    ['empty', (file: string) => writeFileSync(file, '')],
+  ])('because it is %s is no empty collection, for readers and for writers', async (_, lose) => {
+    const { path, ids } = await withLost(lose);
+    const [scope, other] = ids.map((collectionId) => ({ ...SCOPE, collectionId }));
+    for (const readOnly of [true, false]) {
+      const backend = await openTestDatabase({ path, readOnly });
+      await expect(backend.count(scope!)).rejects.toMatchObject(lost);
+      await expect(backend.get(scope!, getRequest())).rejects.toThrow(/has had records.*Put the file back/);
+      await expect(backend.query(scope!, queryRequest([[0, 1, 2]]))).rejects.toMatchObject(lost);
+      if (!readOnly) {
+        await expect(backend.add(scope!, batchOf({ id: 'b', embedding: [1, 2, 3] }))).rejects.toMatchObject(
+          lost,
+        );
+        await expect(backend.fork(scope!, 'copy')).rejects.toMatchObject(lost);
+      }
+      expect(await backend.count(other!)).toBe(1);
+      await backend.close();
+    }
+  });
+
+  it('can be given up by deleting the collection', async () => {
+    const { path, ids } = await withLost((file) => rmSync(file));
+    const backend = await openTestDatabase({ path });
+    await backend.deleteCollection(SCOPE, 'tiles-0');
+    expect(files(path)).toEqual([`${ids[1]}.sqlite3`]);
+  });
+});
+
 describe('whose directory it is', () => {
   const refused = { code: 'TESSERA_NOT_A_DATABASE' };
 

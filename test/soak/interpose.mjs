@@ -10,10 +10,30 @@ const FILE_FUNCTIONS = ['mkdirSync', 'rmSync', 'fsyncSync', 'copyFileSync', 'ren
 const STATEMENT_METHODS = ['run', 'get', 'all', 'iterate'];
 const CONNECTION_METHODS = ['exec', 'prepare', 'close'];
 
+/** SQLite's result codes by name, and what the system says in their place. */
+const RESULT_CODES = { FULL: [13, 'ENOSPC'], IOERR: [10, 'EIO'] };
+
+/** An error as the SQLite driver or Node throws it, for a call described by `what`. */
+export function faultOf(what, name) {
+  const [errcode, code] = RESULT_CODES[name];
+  const message = `planted in place of: ${what}`;
+  if (FILE_FUNCTIONS.includes(what.split(' ')[0])) return Object.assign(new Error(message), { code });
+  if (nodeSqlite() !== undefined) {
+    return Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode, errstr: name });
+  }
+  const { SqliteError } = createRequire(import.meta.url)('better-sqlite3');
+  return new SqliteError(message, `SQLITE_${name}`);
+}
+
+function nodeSqlite() {
+  const builtin = process.getBuiltinModule?.('node:sqlite');
+  return builtin?.StatementSync.prototype.setReturnArrays === undefined ? undefined : builtin;
+}
+
 /** Prototypes of connections and statements of a driver, and where a statement keeps its text. */
 function prototypes() {
-  const builtin = process.getBuiltinModule?.('node:sqlite');
-  if (builtin?.StatementSync.prototype.setReturnArrays !== undefined) {
+  const builtin = nodeSqlite();
+  if (builtin !== undefined) {
     const { DatabaseSync, StatementSync } = builtin;
     return [DatabaseSync.prototype, StatementSync.prototype, 'sourceSQL'];
   }

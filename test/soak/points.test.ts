@@ -24,7 +24,7 @@ const COMMAND_COUNT = 26;
 const KILL_COUNT = 12;
 
 function newStreams(seed: number): Progress[] {
-  const habits = { dropChance: 0.1, deleteChance: 0.35, settleChance: 0.3 };
+  const habits = { dropChance: 0.1, deleteChance: 0.35, settleChance: 0.3, burstChance: 0.3 };
   return [0, 1].map((i) => ({ stream: new Stream(i, seed, habits), state: null, done: 0 }));
 }
 

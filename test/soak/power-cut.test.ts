@@ -15,7 +15,7 @@ import { SMALL_INDEX } from '../support/kept-cells.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { Disk, type NameOrder } from './disk.ts';
 import { Rounds } from './rounds.ts';
-import { type Habits, type State, Stream, statesOf, textOf, textsFound } from './streams.ts';
+import { type Habits, MIXED, type State, Stream, statesOf, textOf, textsFound } from './streams.ts';
 import { type Event, eventsOf, recorderFault, recording } from './system-calls.ts';
 import { type Progress, Writer, type WriterOptions } from './writer.ts';
 
@@ -31,10 +31,10 @@ const RECORDING_MS = 120_000;
 
 /** Lives by what they mostly do. */
 const WORKLOADS: Readonly<Record<string, { readonly habits: Habits; readonly commandCount: number }>> = {
-  ingest: { habits: { dropChance: 0, deleteChance: 0, settleChance: 0 }, commandCount: 20 },
-  delete: { habits: { dropChance: 0.15, deleteChance: 0.6, settleChance: 0 }, commandCount: 30 },
-  absorb: { habits: { dropChance: 0, deleteChance: 0.2, settleChance: 0.5 }, commandCount: 30 },
-  vacuum: { habits: { dropChance: 0, deleteChance: 0.7, settleChance: 0.5 }, commandCount: 40 },
+  ingest: { habits: { ...MIXED, dropChance: 0, deleteChance: 0, settleChance: 0 }, commandCount: 20 },
+  delete: { habits: { ...MIXED, dropChance: 0.15, deleteChance: 0.6, settleChance: 0 }, commandCount: 30 },
+  absorb: { habits: { ...MIXED, dropChance: 0, deleteChance: 0.2, settleChance: 0.5 }, commandCount: 30 },
+  vacuum: { habits: { ...MIXED, dropChance: 0, deleteChance: 0.7, settleChance: 0.5 }, commandCount: 40 },
 };
 
 /** What a disk may do. */

@@ -39,9 +39,11 @@ export interface Habits {
   readonly dropChance: number;
   readonly deleteChance: number;
   readonly settleChance: number;
+  /** Chance that a write is made together with two others. */
+  readonly burstChance: number;
 }
 
-export const MIXED: Habits = { dropChance: 0.04, deleteChance: 0.2, settleChance: 0.1 };
+export const MIXED: Habits = { dropChance: 0.04, deleteChance: 0.2, settleChance: 0.1, burstChance: 0.3 };
 
 /** See the top of this file. */
 export class Stream {
@@ -71,7 +73,7 @@ export class Stream {
       return [{ verb: this.#isThere ? 'create' : 'drop' }];
     }
     if (this.#chance() < settleChance) return [{ verb: 'settle' }];
-    const callCount = this.#chance() < 0.3 ? 3 : 1;
+    const callCount = this.#chance() < this.#habits.burstChance ? 3 : 1;
     return Array.from({ length: callCount }, () => this.#write());
   }
 
@@ -91,12 +93,13 @@ export class Stream {
   }
 }
 
-function applied(state: State, call: Call): State {
-  if (call.verb === 'create') return new NaiveCollection('l2');
+/** The state after a call. Without a collection there is nothing to write to. */
+export function applied(state: State, call: Call): State {
+  if (call.verb === 'create') return state ?? new NaiveCollection('l2');
   if (call.verb === 'drop') return null;
-  if (call.verb === 'settle') return state;
+  if (call.verb === 'settle' || state === null) return state;
   const next = new NaiveCollection('l2');
-  next.add([...state!.records.values()]);
+  next.add([...state.records.values()]);
   if (call.verb === 'delete') next.delete({ ids: call.ids });
   else if (call.verb === 'update') next.update(call.records, true);
   else next[call.verb](call.records);

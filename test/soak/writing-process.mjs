@@ -16,8 +16,8 @@ import { crc32 } from 'node:zlib';
 import { openDatabase } from '../../dist/engine/index.js';
 import { interpose } from './interpose.mjs';
 
-const DEFAULTS = { threads: 0, isSerial: true };
-const { path, threads, isSerial, tuning, copyTo, killAt, ...settings } = {
+const DEFAULTS = { threads: 0, isSerial: true, isTolerant: false };
+const { path, threads, isSerial, isTolerant, tuning, copyTo, killAt, ...settings } = {
   ...DEFAULTS,
   ...JSON.parse(process.argv[2]),
 };
@@ -64,7 +64,18 @@ function atPoint(what) {
   writeFileSync(join(folder, 'point.json'), JSON.stringify({ what, acknowledged }));
 }
 
-const backend = await openDatabase({ path, threads, ...settings }, { indexTuning: tuning });
+/** Opens the database; who is tolerant tries again once. */
+async function open() {
+  const parts = { indexTuning: tuning };
+  try {
+    return await openDatabase({ path, threads, ...settings }, parts);
+  } catch (error) {
+    if (!isTolerant || error.name !== 'DatabaseError') throw error;
+    return openDatabase({ path, threads, ...settings }, parts);
+  }
+}
+
+const backend = await open();
 
 const configuration = { hnsw: { space: 'l2' } };
 async function create(name) {
@@ -98,7 +109,13 @@ const queues = new Map();
 for await (const line of createInterface({ input: process.stdin })) {
   const { stream, number, name, dimension, calls } = JSON.parse(line);
   const obey = async () => {
-    await Promise.all(calls.map((call) => work(name, dimension, call)));
+    try {
+      await Promise.all(calls.map((call) => work(name, dimension, call)));
+    } catch (error) {
+      if (!isTolerant || error.name !== 'DatabaseError') throw error;
+      writeSync(1, `${stream} ${number} ${error.code}\n`);
+      return;
+    }
     acknowledged[stream] = number;
     writeSync(1, `${stream} ${number}\n`);
     // Between commands the upkeep has some turns.
@@ -114,5 +131,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   queues.set(queue, done);
 }
 await Promise.all(queues.values());
-await backend.close();
+try {
+  await backend.close();
+} catch (error) {
+  if (!isTolerant || error.name !== 'DatabaseError') throw error;
+}
 writeSync(1, `points ${pointCount}\n`);

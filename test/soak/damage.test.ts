@@ -1,0 +1,287 @@
+/**
+ * Damage to any file of a database: bits that flip, blocks of zeros or noise, blocks that stand in each
+ * other's place, files cut short, grown, missing or in another's place. Whatever is done, a reader gets the
+ * right answer or a typed error, and the other collections stay whole.
+ *
+ * What SQLite keeps without checksums cannot be noticed by reading alone: a damaged index of ids or of text
+ * may miss a record, and a block that was put back from an earlier time may show a record's former content.
+ * Whoever looks with `verify` must find each of these. A whole file, or a write-ahead log, of an earlier
+ * time is that earlier time: what it shows must be one acknowledged state, not a mixture.
+ */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  type Backend,
+  type CollectionScope,
+  parseWhere,
+  parseWhereDocument,
+  type Space,
+} from '../../src/api/index.ts';
+import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
+import { openDatabase } from '../../src/engine/index.ts';
+import { LocalBackend } from '../../src/engine/local-backend.ts';
+import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
+import { makeCollection } from '../support/database.ts';
+import { SMALL_INDEX } from '../support/kept-cells.ts';
+import { Rounds } from './rounds.ts';
+
+/** Mutations of each Node in every run of the tests. */
+const rounds = new Rounds(1_000, 20_261_128);
+const BLOCK_BYTES = 2_048;
+const SPACES: readonly Space[] = ['l2', 'cosine', 'ip'];
+const RECORD_COUNTS = [60, 150, 12];
+
+function open(path: string): Promise<Backend> {
+  return openDatabase({ path, threads: 0, durability: 'relaxed' }, { indexTuning: SMALL_INDEX });
+}
+
+const embeddingOf = (i: number): number[] =>
+  Array.from({ length: 16 }, (_, d) => ((i * 7 + d * 3) % 11) - 5 + i / 100);
+
+function recordOf(i: number, version: number): Parameters<typeof batchOf>[number] {
+  return {
+    id: `record-${i}`,
+    embedding: embeddingOf(i + version * 1_000),
+    document: `The document of record ${i} says ${'something '.repeat(i % 7)}, version ${version}.`,
+    metadata: JSON.stringify({ parity: i % 2, name: `n${i}` }),
+  };
+}
+
+/** What a collection says, as text. */
+interface Answer {
+  readonly whole: string;
+  readonly byIndex: string;
+}
+
+/** A database as a kill would leave it `before` and `after` some changes, and `closed` after them. */
+interface Golden {
+  readonly root: string;
+  readonly scopes: readonly CollectionScope[];
+  /** For each collection what it answered after each of its writes, the latest last. */
+  readonly answers: readonly Answer[][];
+}
+
+let golden: Golden;
+
+/** What every record says in scans, queries and filters. */
+async function wholeAnswer(backend: Backend, scope: CollectionScope): Promise<string> {
+  const { embeddings, ...columns } = await backend.get(scope, getRequest());
+  const nearest = await backend.query(scope, queryRequest([3, 17, 41].map(embeddingOf), { nResults: 5 }));
+  const where = parseWhere({ parity: 1 });
+  const filtered = await backend.get(scope, getRequest({ where, include: ['metadatas'] }));
+  const count = await backend.count(scope);
+  return JSON.stringify({ columns, values: Array.from(embeddings!.values), nearest, filtered, count });
+}
+
+/** What is found through indexes that have no checksums of their own. */
+async function answerByIndex(backend: Backend, scope: CollectionScope): Promise<string> {
+  const ids = Array.from({ length: 150 }, (_, i) => `record-${i}`);
+  const byId = await backend.get(scope, getRequest({ ids, include: ['documents'] }));
+  const whereDocument = parseWhereDocument({ $contains: 'something something' });
+  const byText = await backend.get(scope, getRequest({ whereDocument, include: ['documents'] }));
+  return JSON.stringify([byId, byText]);
+}
+
+async function answerOf(backend: Backend, scope: CollectionScope): Promise<Answer> {
+  return { whole: await wholeAnswer(backend, scope), byIndex: await answerByIndex(backend, scope) };
+}
+
+beforeAll(async () => {
+  const root = mkdtempSync(join(tmpdir(), 'tessera-damage-'));
+  const live = join(root, 'live');
+  const backend = await open(live);
+  const scopes: CollectionScope[] = [];
+  const answers: Answer[][] = [];
+  for (const [i, space] of SPACES.entries()) {
+    const scope = await makeCollection(backend, `tiles-${i}`, space);
+    scopes.push(scope);
+    const records = Array.from({ length: RECORD_COUNTS[i]! }, (_, r) => recordOf(r, 0));
+    await backend.add(scope, batchOf(...records));
+    if (backend instanceof LocalBackend) backend.noteTextIndexWanted(scope);
+    await backend.settle(scope);
+    answers.push([await answerOf(backend, scope)]);
+  }
+  cpSync(live, join(root, 'before'), { recursive: true });
+  for (const [i, scope] of scopes.entries()) {
+    await backend.upsert(scope, batchOf(...[1, 4, 9].map((r) => recordOf(r, 1))));
+    answers[i]!.push(await answerOf(backend, scope));
+    await backend.delete(scope, deleteRequest({ ids: ['record-5', 'record-10'] }));
+    answers[i]!.push(await answerOf(backend, scope));
+  }
+  cpSync(live, join(root, 'after'), { recursive: true });
+  await backend.close();
+  cpSync(live, join(root, 'closed'), { recursive: true });
+  golden = { root, scopes, answers };
+});
+
+afterAll(() => rmSync(golden.root, { recursive: true, force: true }));
+
+/** What is done to a file's bytes; `null` for a file that is gone. */
+type Damage = (bytes: Buffer, chance: () => number, others: Others) => Buffer | null;
+interface Others {
+  readonly former: Buffer;
+  readonly another: Buffer;
+}
+
+const pick = (count: number, chance: () => number): number => Math.floor(chance() * count);
+const blockAt = (bytes: Buffer, chance: () => number): number =>
+  pick(Math.ceil(bytes.length / BLOCK_BYTES), chance) * BLOCK_BYTES;
+
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  'a bit is flipped': (bytes, chance) => {
+    if (bytes.length > 0) bytes[pick(bytes.length, chance)]! ^= 1 << pick(8, chance);
+    return bytes;
+  },
+  'a bit in the first block is flipped': (bytes, chance) => {
+    if (bytes.length > 0) bytes[pick(Math.min(bytes.length, BLOCK_BYTES), chance)]! ^= 1 << pick(8, chance);
+    return bytes;
+  },
+  'a block is zeros': (bytes, chance) => {
+    const start = blockAt(bytes, chance);
+    bytes.subarray(start, start + 512 * 2 ** pick(4, chance)).fill(0);
+    return bytes;
+  },
+  'a block is noise': (bytes, chance) => {
+    const start = blockAt(bytes, chance);
+    for (let i = start; i < Math.min(bytes.length, start + BLOCK_BYTES); i++) bytes[i] = pick(256, chance);
+    return bytes;
+  },
+  'two blocks have changed places': (bytes, chance) => {
+    const [a, b] = [blockAt(bytes, chance), blockAt(bytes, chance)];
+    const former = Buffer.from(bytes.subarray(a, a + BLOCK_BYTES));
+    bytes.copy(bytes, a, b, b + BLOCK_BYTES);
+    former.copy(bytes, b);
+    return bytes;
+  },
+  'a block is there twice': (bytes, chance) => {
+    const from = blockAt(bytes, chance);
+    bytes.copy(bytes, blockAt(bytes, chance), from, from + BLOCK_BYTES);
+    return bytes;
+  },
+  'a block is of an earlier time': (bytes, chance, { former }) => {
+    const start = blockAt(former.length < bytes.length ? former : bytes, chance);
+    former.copy(bytes, start, start, start + BLOCK_BYTES);
+    return bytes;
+  },
+  'the end is missing': (bytes, chance) => bytes.subarray(0, pick(bytes.length, chance)),
+  'all is missing': () => Buffer.alloc(0),
+  'more was appended': (bytes, chance) => Buffer.concat([bytes, bytes.subarray(0, pick(5_000, chance))]),
+  'the file is missing': () => null,
+  'the file is that of another collection': (_, __, { another }) => another,
+  'the file is of an earlier time': (_, __, { former }) => former,
+};
+
+interface Figures {
+  right: number;
+  refused: number;
+  earlier: number;
+  foundByVerify: number;
+  byDamage: Record<string, number>;
+}
+
+/** Reads everything of a collection; `null` where a typed error said that it cannot be had. */
+async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    return null;
+  }
+}
+
+/** Judges what one collection answers. Throws where it is wrong and nothing says so. */
+async function judge(
+  backend: Backend,
+  index: number,
+  isOldAllowed: boolean,
+  figures: Figures,
+): Promise<'right' | 'refused' | 'earlier' | 'found'> {
+  const scope = golden.scopes[index]!;
+  const whole = await attempt(() => wholeAnswer(backend, scope));
+  const byIndex = await attempt(() => answerByIndex(backend, scope));
+  if (whole === null || byIndex === null) {
+    figures.refused++;
+    return 'refused';
+  }
+  const answers = golden.answers[index]!;
+  const found = answers.findIndex((answer) => answer.whole === whole && answer.byIndex === byIndex);
+  if (found === answers.length - 1) {
+    figures.right++;
+    return 'right';
+  }
+  if (isOldAllowed && found !== -1) {
+    figures.earlier++;
+    return 'earlier';
+  }
+  const report = await attempt(() => backend.verify(scope));
+  expect({ index, whole, faults: report?.faultCount }).not.toEqual({ index, whole, faults: 0 });
+  figures.foundByVerify++;
+  return 'found';
+}
+
+/** Damages one file of a copy and judges what is left of it. */
+async function damageAndJudge(round: number, chance: () => number, figures: Figures): Promise<void> {
+  const kinds = Object.keys(DAMAGES);
+  const kind = kinds[round % kinds.length]!;
+  const source = chance() < 0.5 ? 'closed' : 'after';
+  const path = join(golden.root, 'damaged');
+  rmSync(path, { recursive: true, force: true });
+  cpSync(join(golden.root, source), path, { recursive: true });
+  const files = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.sqlite3(-wal)?$/.test(name),
+  );
+  const file = files[pick(files.length, chance)]!;
+  const read = (folder: string, name: string): Buffer | null => attemptRead(join(golden.root, folder, name));
+  const former = read('before', file) ?? Buffer.alloc(0);
+  // Nothing ties a log to its file, so that a foreign one is replayed: only whole files change places.
+  const others = files.filter((name) => name.endsWith('.sqlite3'));
+  const another = file.endsWith('-wal') ? former : read(source, others[pick(others.length, chance)]!)!;
+  const bytes = DAMAGES[kind]!(read(source, file)!, chance, { former, another });
+  if (bytes === null) rmSync(join(path, file));
+  else writeFileSync(join(path, file), bytes);
+
+  const owner = golden.scopes.findIndex(({ collectionId }) => file.includes(collectionId));
+  const about = `${kind}: ${file} of ${source}, round ${round} (seed ${rounds.seed})`;
+  const backend = await attempt(() => open(path));
+  try {
+    for (const index of golden.scopes.keys()) {
+      if (backend === null) {
+        expect(owner, `${about}: a collection's file keeps nobody from opening the others`).toBe(-1);
+        figures.refused++;
+        continue;
+      }
+      const isOwner = owner === -1 || owner === index;
+      // A log whose end is not to be believed ends earlier, as after a power cut.
+      const isOldAllowed = isOwner && (file.endsWith('-wal') || kind === 'the file is of an earlier time');
+      const verdict = await judge(backend, index, isOldAllowed, figures).catch((error) => {
+        throw new Error(about, { cause: error });
+      });
+      if (!isOwner) expect(verdict, `${about}: another collection is whole`).toBe('right');
+      if (verdict !== 'right')
+        figures.byDamage[`${kind}: ${verdict}`] = (figures.byDamage[`${kind}: ${verdict}`] ?? 0) + 1;
+    }
+  } finally {
+    await backend?.close();
+  }
+}
+
+function attemptRead(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null;
+  }
+}
+
+test(`${rounds.title} damages: the right answer, a typed error, or a fault that verify finds`, {
+  timeout: rounds.timeout,
+}, async () => {
+  const chance = seededNumbers(rounds.seed);
+  const figures: Figures = { right: 0, refused: 0, earlier: 0, foundByVerify: 0, byDamage: {} };
+  for (const round of rounds) await damageAndJudge(round, chance, figures);
+  // Were nothing refused, nothing would have been damaged.
+  expect(figures.refused).toBeGreaterThan(rounds.done / 10);
+  rounds.report({ mutations: rounds.done, silentlyWrong: 0, ...figures });
+});
