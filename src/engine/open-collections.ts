@@ -126,7 +126,8 @@ export class OpenCollections {
     const path = this.#directory.collectionPath(id);
     if (path === null) return this.#open.peek(id)?.store ?? null;
     if (!this.#directory.hasCollectionFile(id)) return this.#withoutFile(info);
-    return RecordStore.open({ ...this.#settings, readOnly: true, path, collectionId: id });
+    const isFilled = info.dimension !== null;
+    return RecordStore.open({ ...this.#settings, readOnly: true, path, collectionId: id, isFilled });
   }
 
   /** Closes what `openSource` has given. */
@@ -254,6 +255,10 @@ export class OpenCollections {
       const path = this.#directory.collectionPath(id);
       const isFilled = path !== null && dimension !== null;
       store = RecordStore.open({ ...this.#settings, path, collectionId: id, isFilled });
+      // A log that ends early, because it was damaged, can take all records along and leave the tables.
+      if (isFilled && store.read((state) => state.dimension) === null) {
+        throw store.corrupt('it holds nothing of the records that it has had');
+      }
       if (this.#isKnown(id)) return store;
     } catch (error) {
       store?.close();
