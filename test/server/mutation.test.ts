@@ -7,7 +7,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { seededNumbers } from '../../src/base/index.ts';
+import { seededNumbers, seededRandom } from '../../src/base/index.ts';
+import { openTestDatabase } from '../support/database.ts';
 import { Harness } from './harness.ts';
 import { BODY_BYTES_MAX, type MutatedRequest, Mutator } from './mutation/mutator.ts';
 import { type PlainRequest, plainRequests } from './mutation/requests.ts';
@@ -101,7 +102,8 @@ async function send(harness: Harness, request: MutatedRequest, tally: Tally): Pr
 }
 
 test(`${RUNS} mutated requests are all answered, none by a fault of the server`, async () => {
-  const harness = await Harness.open({ bodyBytesMax: BODY_BYTES_MAX });
+  const backend = await openTestDatabase({ allowReset: true }, { random: seededRandom(SEED) });
+  const harness = new Harness(backend, { bodyBytesMax: BODY_BYTES_MAX });
   const next = seededNumbers(SEED);
   const mutator = new Mutator(next);
   const tally = new Tally();
@@ -133,5 +135,4 @@ test(`${RUNS} mutated requests are all answered, none by a fault of the server`,
   expect(tally.statuses.get(200) ?? 0).toBeGreaterThan(RUNS / 20);
   if (RUNS >= 4 * ROUND) expect(tally.statuses.get(413) ?? 0).toBeGreaterThan(0);
   if (RUNS >= 4 * ROUND) expect(grown).toBeLessThan(HEAP_NOISE_BYTES);
-  await harness.backend.close();
 }, 240_000);
