@@ -37,6 +37,7 @@ export class Catalogue {
   readonly #store: CatalogueStore;
   readonly #random: Random;
   #version = -1;
+  #isUnfolded = false;
   #cache = new LruMap<string, CachedCollection>(CACHED_COLLECTIONS_MAX, () => {});
 
   constructor(store: CatalogueStore, random: Random) {
@@ -247,6 +248,7 @@ export class Catalogue {
   /** Removes everything and returns the identifiers of the collections, whose files have to go. */
   clear(): string[] {
     this.#version = -1;
+    this.#isUnfolded = true;
     return this.#store.write(() => this.#store.clear());
   }
 
@@ -267,6 +269,16 @@ export class Catalogue {
     this.#store.write(() => {
       for (const id of ids) this.#store.fileRemoved(id);
     });
+  }
+
+  /** Whether what was removed or replaced may still be in its write-ahead log. */
+  get isUnfolded(): boolean {
+    return this.#isUnfolded;
+  }
+
+  /** Empties its write-ahead log, where there is reason to and nobody is at work there. */
+  fold(): void {
+    if (this.#isUnfolded) this.#isUnfolded = !this.#store.foldLog();
   }
 
   close(): void {
@@ -302,12 +314,14 @@ export class Catalogue {
   }
 
   #put(info: CollectionInfo, databaseId: string): void {
+    this.#isUnfolded = true;
     // Written, not yet committed: the row is cached again when it is next read.
     this.#cache.take(info.id);
     this.#store.putCollection(toEntry(info, databaseId));
   }
 
   #remove(id: string): void {
+    this.#isUnfolded = true;
     this.#cache.take(id);
     this.#store.removeCollection(id);
   }

@@ -30,7 +30,7 @@ import {
   type VerifyReport,
 } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import { absorbText, repair, textStatistics, vacuum, verify } from '../maintenance/index.ts';
+import { absorbText, erase, repair, textStatistics, vacuum, verify } from '../maintenance/index.ts';
 import {
   checkSelection,
   type DocumentContext,
@@ -63,6 +63,9 @@ export type WriteCall =
 /** How long one slice of work on a vector index lasts: short enough for a query to wait for. */
 const SLICE_MS = 2;
 
+/** How long `settle` tries to empty write-ahead logs that others are using. */
+const FOLDING_MS_MAX = 500;
+
 /** Records written to a collection after which a reader opens it before anybody asks. */
 const OPENING_COUNT = 16_384;
 
@@ -76,6 +79,8 @@ export class Engine {
   readonly #open: OpenCollections;
   /** Collections that wait for maintenance. */
   readonly #untidy = new Set<string>();
+  /** Collections written to since their write-ahead logs were last emptied. */
+  readonly #unfolded = new Set<string>();
 
   /**
    * Opens or creates a database. Errors: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, those of files and
@@ -167,11 +172,35 @@ export class Engine {
   }
 
   /**
-   * Brings the indexes up to all that is stored, slice by slice. Where nothing may be written, those that are
-   * kept in the file stay as they are.
+   * Brings the indexes up to all that is stored, slice by slice, and leaves nothing in any file of what was
+   * deleted. Where nothing may be written, what is kept in the file stays as it is.
    */
   *settle(scope: CollectionScope): Generator<void, void> {
     while (this.#settleSlice(scope)) yield;
+    if (this.#settings.readOnly) return;
+    while (this.#eraseSlice(scope)) yield;
+    // Others of this directory read for milliseconds; one that reads for longer is not waited for.
+    const endMs = this.#nowMs() + FOLDING_MS_MAX;
+    for (this.fold(); this.isUnfolded && this.#nowMs() < endMs; this.fold()) yield;
+  }
+
+  /** Whether former states of pages may be in write-ahead logs. */
+  get isUnfolded(): boolean {
+    return this.#unfolded.size > 0 || this.catalogue.isUnfolded;
+  }
+
+  /** Empties the write-ahead logs that nobody else is using. */
+  fold(): void {
+    try {
+      for (const id of this.#unfolded) {
+        const collection = this.#open.peek(id);
+        if (collection === undefined || collection.store.database.foldLog()) this.#unfolded.delete(id);
+      }
+      this.catalogue.fold();
+    } catch (error) {
+      // A full or failing disk: what is acknowledged is in the log, and the next call hears of it.
+      if (!(error instanceof DatabaseError)) throw error;
+    }
   }
 
   /** Copies a collection as of now under another name, slice by slice. Errors: those of `copyCollection`. */
@@ -282,6 +311,8 @@ export class Engine {
   }
 
   close(): void {
+    // The last one to close a file folds its log; another process that has it open may be there for long.
+    if (!this.#settings.readOnly) this.fold();
     this.#open.closeAll();
     this.catalogue.close();
   }
@@ -356,6 +387,7 @@ export class Engine {
   #markUntidy(collection: OpenCollection): void {
     if (this.#settings.readOnly || this.#role.kind === 'reader') return;
     collection.isFileUntidy = true;
+    this.#unfolded.add(collection.id);
     collection.isIndexUntidy = this.#role.kind !== 'writer';
     this.#untidy.add(collection.id);
   }
@@ -370,6 +402,15 @@ export class Engine {
       if (!indexes.isSettled) return true;
     }
     return !this.#settings.readOnly && absorbText(store, collection.isTextIndexWanted);
+  }
+
+  /** One slice of removing what is left of deleted records, by the thread that looks after files. */
+  #eraseSlice(scope: CollectionScope): boolean {
+    const collection = this.#open.find(this.catalogue.collection(scope));
+    if (collection === null) return false;
+    this.#unfolded.add(collection.id);
+    if (this.#role.kind === 'reader') return false;
+    return erase(collection.store) || vacuum(collection.store);
   }
 
   /** One slice of what a collection waits for. Returns whether more is left. */

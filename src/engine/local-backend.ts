@@ -55,6 +55,12 @@ interface QueuedWrite {
 /** Longest turn of maintenance, whatever the calls took: no event loop is to stand still for longer. */
 const MAINTENANCE_TURN_MS_MAX = 20;
 
+/**
+ * How long nothing is to be called before write-ahead logs are emptied, which may take as long as a commit:
+ * who writes one call after the other does not wait for it.
+ */
+const CALM_MS = 1_000;
+
 /** See the top of this file. */
 export class LocalBackend implements Backend {
   readonly #engine: Engine;
@@ -63,6 +69,7 @@ export class LocalBackend implements Backend {
   #queue: QueuedWrite[] = [];
   #isFlushScheduled = false;
   #isMaintenanceScheduled = false;
+  #calmTimer: NodeJS.Timeout | undefined;
   /** Time that calls took since maintenance last had its turn. */
   #callsMs = 0;
   #isClosed = false;
@@ -210,6 +217,7 @@ export class LocalBackend implements Backend {
     if (this.#isClosed) return;
     this.#flush();
     this.#isClosed = true;
+    clearTimeout(this.#calmTimer);
     this.#engine.close();
   }
 
@@ -328,7 +336,9 @@ export class LocalBackend implements Backend {
   }
 
   #scheduleMaintenance(): void {
-    if (this.#isMaintenanceScheduled || this.#isClosed || !this.#engine.isUntidy) return;
+    if (this.#isMaintenanceScheduled || this.#isClosed) return;
+    this.#scheduleFolding();
+    if (!this.#engine.isUntidy) return;
     this.#isMaintenanceScheduled = true;
     setImmediate(() => {
       this.#isMaintenanceScheduled = false;
@@ -339,5 +349,17 @@ export class LocalBackend implements Backend {
       while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);
       this.#scheduleMaintenance();
     });
+  }
+
+  /** Empties write-ahead logs once nothing was called for a while: deleted records are in no file then. */
+  #scheduleFolding(): void {
+    if (this.#calmTimer !== undefined) {
+      this.#calmTimer.refresh();
+    } else if (this.#engine.isUnfolded) {
+      this.#calmTimer = setTimeout(() => {
+        this.#calmTimer = undefined;
+        this.#engine.fold();
+      }, CALM_MS).unref();
+    }
   }
 }

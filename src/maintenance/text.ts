@@ -37,6 +37,20 @@ export function textStatistics(store: RecordStore, state: StoreState): TextStati
   return { isBuilt: false, position: 0, lag: 0 };
 }
 
+/**
+ * One slice of removing trigrams of documents that are deleted. Returns whether more is left. A damaged index
+ * is left to `absorbText`.
+ */
+export function eraseText(store: RecordStore): boolean {
+  try {
+    if (TextIndex.open(store.database)?.hasRemnants !== true) return false;
+    return store.write(() => TextIndex.open(store.database)?.erase() ?? false);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
+}
+
 /** FTS5 tells of some damage only at the commit, with codes that elsewhere mean a fault of ours. */
 function isDamage(error: unknown): boolean {
   return error instanceof DatabaseError ? error.kind === 'corrupt' : isSqlError(error);

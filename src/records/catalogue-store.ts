@@ -75,6 +75,11 @@ export class CatalogueStore {
     this.#database.close();
   }
 
+  /** Empties the write-ahead log, unless another connection is at work. Returns whether it did. */
+  foldLog(): boolean {
+    return this.#database.foldLog();
+  }
+
   /** A number that changes when another connection has changed the catalogue. */
   version(): number {
     return this.#database.prepare('PRAGMA data_version').get()![0] as number;

@@ -108,6 +108,23 @@ export class SqlDatabase {
   }
 
   /**
+   * Moves what is in the write-ahead log into the file and empties the log, unless another connection is at
+   * work: former states of pages are in no file then. Returns whether it did.
+   */
+  foldLog(): boolean {
+    const former = `PRAGMA busy_timeout = ${this.pragma('busy_timeout')}`;
+    this.exec('PRAGMA busy_timeout = 0');
+    try {
+      return this.pragma('wal_checkpoint(TRUNCATE)') === 0;
+    } catch (error) {
+      if (error instanceof DatabaseError && error.code === 'TESSERA_BUSY') return false;
+      throw error;
+    } finally {
+      this.exec(former);
+    }
+  }
+
+  /**
    * Runs `work` inside a write transaction so that it can fail alone: its changes are undone, the rest
    * stands.
    */

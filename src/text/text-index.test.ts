@@ -86,7 +86,25 @@ describe('TextIndex', () => {
     expect(index.position()).toBe(0);
     index.setPosition(41);
     expect(TextIndex.open(database)!.position()).toBe(41);
-    expect(database.prepare('SELECT name, position FROM followers').all()).toEqual([['text', 41]]);
+    const rows = database.prepare('SELECT name, position FROM followers').all();
+    expect(rows).toEqual([
+      ['text', 41],
+      ['text erased', 0],
+    ]);
+  });
+
+  it('says that trigrams of what it has forgotten are left, until they are erased', () => {
+    for (let row = 1; row <= 50; row++) index.put(row, `a text of some words, number ${row}`);
+    expect(index.hasRemnants).toBe(false);
+    index.remove(99);
+    expect(index.hasRemnants).toBe(false);
+    index.put(7, 'another text');
+    index.remove(8);
+    expect(TextIndex.open(database)!.hasRemnants).toBe(true);
+    while (index.erase());
+    expect(TextIndex.open(database)!.hasRemnants).toBe(false);
+    expect(index.rowsContaining('another')).toEqual([7]);
+    expect(index.rowsContaining('some words')).toHaveLength(48);
   });
 
   it('is absent until it is made, and leaves nothing behind when dropped', () => {

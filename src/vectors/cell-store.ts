@@ -160,6 +160,11 @@ export class CellStore {
     return ids.slice(SWEPT);
   }
 
+  /** Removes all that is kept; whoever stood on it has no say any more. */
+  clear(): void {
+    if (this.#headerRow() !== undefined) this.#database.exec('DELETE FROM cells; DELETE FROM cells_header');
+  }
+
   /** Ids of all cells in the file, whether a header names them or not. */
   ids(): number[] {
     if (this.#headerRow() === undefined) return [];

@@ -1,0 +1,225 @@
+/**
+ * What is deleted, or replaced, is in no file of the directory any more: neither in free pages, nor in
+ * write-ahead logs, nor in an index. Public report: chroma-core/chroma 7659.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { SYSTEM_COMPONENTS } from '../../src/engine/components.ts';
+import { LocalBackend } from '../../src/engine/local-backend.ts';
+import { completeSettings } from '../../src/engine/settings.ts';
+import { openSqlDatabase } from '../../src/sqlite/index.ts';
+import { batchOf, deleteRequest, queryRequest, type TestRecord } from '../support/batches.ts';
+import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
+import { collectionFile, SMALL_INDEX } from '../support/kept-cells.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+/** Numbers whose bytes occur nowhere else. */
+const SECRET_EMBEDDING = [1234.567, -98.7654, 0.00123, 5.4321e-7];
+
+const EMBEDDING_BYTES = Buffer.from(new Float32Array(SECRET_EMBEDDING).buffer);
+
+function secret(i: number): TestRecord {
+  return {
+    id: `SECRETID${i}`,
+    embedding: SECRET_EMBEDDING.map((value) => value),
+    document: `Before SECRETTEXT${i} and after. ${'More SECRETTEXT. '.repeat(i * 40)}`,
+    uri: `file:///SECRETURI${i}`,
+    metadata: JSON.stringify({ [`SECRETKEY`]: `SECRETVALUE${i}` }),
+  };
+}
+
+function plain(i: number): TestRecord {
+  return { id: `plain-${i}`, embedding: [i, 1, 2, 3], document: `An ordinary text, number ${i}` };
+}
+
+/** Files of a directory that hold any of the secrets, with what they hold. */
+function traces(path: string): string[] {
+  const needles = ['SECRETID', 'SECRETTEXT', 'SECRETURI', 'SECRETVALUE', 'SECRETNAME', EMBEDDING_BYTES];
+  const files = readdirSync(path, { recursive: true, encoding: 'utf8' });
+  return files.flatMap((name) => {
+    if (statSync(join(path, name)).isDirectory()) return [];
+    const bytes = readFileSync(join(path, name));
+    return needles
+      .filter((needle) => bytes.includes(needle))
+      .map((needle) => `${name}: ${needle.toString()}`);
+  });
+}
+
+async function filled(threads = 0): Promise<{ path: string; backend: Backend; scope: CollectionScope }> {
+  const path = temporaryDirectory();
+  const backend = await openTestDatabase({ path, threads });
+  const scope = await makeCollection(backend);
+  await backend.add(scope, batchOf(...Array.from({ length: 60 }, (_, i) => plain(i))));
+  await backend.add(scope, batchOf(...Array.from({ length: 12 }, (_, i) => secret(i))));
+  await backend.add(scope, batchOf(...Array.from({ length: 60 }, (_, i) => plain(100 + i))));
+  return { path, backend, scope };
+}
+
+const SECRET_IDS = Array.from({ length: 12 }, (_, i) => `SECRETID${i}`);
+
+describe('records that were deleted', () => {
+  it.each([0, 1, 3])('are in no file once the collection is settled (threads: %i)', async (threads) => {
+    const { path, backend, scope } = await filled(threads);
+    expect(traces(path)).not.toEqual([]);
+    await backend.query(scope, queryRequest([[1, 2, 3, 4]]));
+    await backend.delete(scope, deleteRequest({ ids: SECRET_IDS }));
+    await backend.settle(scope);
+    expect(traces(path)).toEqual([]);
+    expect(await backend.count(scope)).toBe(120);
+  });
+
+  it('are in no file once the database is closed', async () => {
+    const { path, backend, scope } = await filled();
+    await backend.delete(scope, deleteRequest({ ids: SECRET_IDS }));
+    await backend.close();
+    expect(traces(path)).toEqual([]);
+  });
+
+  it('are in no file once nothing was called for a while', async () => {
+    const { path, backend, scope } = await filled();
+    await backend.delete(scope, deleteRequest({ ids: SECRET_IDS }));
+    await expect.poll(() => traces(path), { timeout: 20_000, interval: 200 }).toEqual([]);
+  });
+
+  it('with all the others leave nothing, not even a code of theirs', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path }, { indexTuning: SMALL_INDEX });
+    const scope = await makeCollection(backend);
+    const embeddings = Array.from({ length: 100 }, (_, i) => [Math.sin(i), Math.cos(i), i / 50, 1]);
+    await backend.add(scope, batchOf(...embeddings.map((embedding, i) => ({ id: `${i}`, embedding }))));
+    await backend.settle(scope);
+    const cells = (): number => {
+      const file = openSqlDatabase({
+        path: collectionFile(path, scope.collectionId),
+        readOnly: true,
+        busyTimeoutMs: 9,
+      });
+      try {
+        return file.prepare('SELECT count(*) FROM cells').get()![0] as number;
+      } catch {
+        return 0;
+      } finally {
+        file.close();
+      }
+    };
+    expect(cells()).toBeGreaterThan(0);
+    await backend.delete(scope, deleteRequest({ ids: embeddings.map((_, i) => `${i}`) }));
+    await backend.settle(scope);
+    expect(cells()).toBe(0);
+    await backend.add(scope, batchOf(...embeddings.map((embedding, i) => ({ id: `${i}`, embedding }))));
+    await backend.settle(scope);
+    expect(cells()).toBeGreaterThan(0);
+    expect(await backend.verify(scope)).toMatchObject({ faultCount: 0 });
+  });
+});
+
+describe('texts, metadata and embeddings that were replaced', () => {
+  it('are in no file once the collection is settled', async () => {
+    const { path, backend, scope } = await filled();
+    const records = SECRET_IDS.map((_, i) => ({ ...plain(i), id: `plain-${i}` }));
+    await backend.upsert(scope, batchOf(...SECRET_IDS.map((_, i) => ({ ...secret(i), id: `plain-${i}` }))));
+    await backend.delete(scope, deleteRequest({ ids: SECRET_IDS }));
+    const metadata = JSON.stringify({ SECRETKEY: null });
+    await backend.upsert(scope, batchOf(...records.map((record) => ({ ...record, uri: 'u', metadata }))));
+    await backend.settle(scope);
+    expect(traces(path)).toEqual([]);
+  });
+});
+
+describe('the text index', () => {
+  it('keeps no trigram of a deleted document once the collection is settled', async () => {
+    const path = temporaryDirectory();
+    const backend = new LocalBackend(completeSettings({ path, threads: 0 }, 1e9), SYSTEM_COMPONENTS);
+    const scope = await makeCollection(backend);
+    await backend.add(scope, batchOf(...Array.from({ length: 300 }, (_, i) => plain(i))));
+    await backend.add(scope, batchOf({ id: 'x', embedding: [1, 2, 3, 4], document: 'the word qqxzz' }));
+    await backend.add(scope, batchOf({ id: 'y', embedding: [1, 2, 3, 4], document: 'the word jjwvv' }));
+    backend.noteTextIndexWanted(scope);
+    await backend.settle(scope);
+    const file = openSqlDatabase({
+      path: collectionFile(path, scope.collectionId),
+      readOnly: false,
+      busyTimeoutMs: 100,
+    });
+    file.exec("CREATE VIRTUAL TABLE temp.terms USING fts5vocab('main', 'text_index', 'row')");
+    const has = (term: string): boolean =>
+      file.prepare('SELECT 1 FROM terms WHERE term = ?').get(term) !== undefined;
+    expect([has('qxz'), has('jwv')]).toEqual([true, true]);
+    await backend.delete(scope, deleteRequest({ ids: ['x'] }));
+    await backend.upsert(scope, batchOf({ id: 'y', embedding: [1, 2, 3, 4], document: 'the word kkpbb' }));
+    await backend.settle(scope);
+    expect([has('qxz'), has('jwv'), has('kpb')]).toEqual([false, false, true]);
+    file.close();
+    expect(await backend.verify(scope)).toMatchObject({ recordCount: 301, faultCount: 0 });
+    await backend.close();
+  });
+});
+
+describe('a collection that was deleted, renamed or given other metadata', () => {
+  it('leaves neither its name nor its metadata in the catalogue', async () => {
+    const { path, backend, scope } = await filled();
+    await backend.delete(scope, deleteRequest({ ids: SECRET_IDS }));
+    const { configuration, schema } = await backend.getCollection(SCOPE, 'tiles');
+    for (const name of ['SECRETNAME-1', 'SECRETNAME-2']) {
+      const metadata = JSON.stringify({ k: 'SECRETVALUE' });
+      await backend.createCollection(SCOPE, { name, metadata, configuration, schema, getOrCreate: false });
+    }
+    const { id: collectionId } = await backend.getCollection(SCOPE, 'SECRETNAME-2');
+    await backend.deleteCollection(SCOPE, 'SECRETNAME-1');
+    await backend.updateCollection({ ...SCOPE, collectionId }, { name: 'renamed', metadata: null });
+    await backend.settle(scope);
+    expect(traces(path)).toEqual([]);
+  });
+});
+
+/** Public report: chroma-core/chroma 2143. */
+describe('the file', () => {
+  it('does not grow by writing the same records again, ten times', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path });
+    const scope = await makeCollection(backend);
+    const records = Array.from({ length: 2_000 }, (_, i) => ({
+      id: `id-${i}`,
+      embedding: Array.from({ length: 32 }, (_, d) => Math.sin(i * 32 + d)),
+      document: `The document ${i}, which says a little more than its number.`,
+      metadata: JSON.stringify({ i }),
+    }));
+    const size = async (): Promise<number> => {
+      await backend.upsert(scope, batchOf(...records));
+      await backend.settle(scope);
+      const names = readdirSync(join(path, 'collections'));
+      return names.reduce(
+        (sum, name) => sum + (/-shm$/.test(name) ? 0 : statSync(join(path, 'collections', name)).size),
+        0,
+      );
+    };
+    const first = await size();
+    for (let round = 2; round <= 10; round++) expect(await size()).toBeLessThan(first * 1.15);
+  });
+
+  it('stays below twice the live data while records come and go', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path });
+    const scope = await makeCollection(backend);
+    const batch = (round: number): TestRecord[] =>
+      Array.from({ length: 500 }, (_, i) => ({
+        id: `${round}-${i}`,
+        embedding: Array.from({ length: 64 }, (_, d) => Math.sin(round * 999 + i * 64 + d)),
+        document: `Round ${round}, document ${i}, ${'and some more. '.repeat(5)}`,
+      }));
+    const file = collectionFile(path, scope.collectionId);
+    await backend.add(scope, batchOf(...batch(0)));
+    await backend.settle(scope);
+    const one = statSync(file).size;
+    for (let round = 1; round < 20; round++) {
+      await backend.add(scope, batchOf(...batch(round)));
+      const ids = Array.from({ length: 500 }, (_, i) => `${round - 1}-${i}`);
+      await backend.delete(scope, deleteRequest({ ids }));
+    }
+    await backend.settle(scope);
+    expect(statSync(file).size).toBeLessThan(2 * one);
+    expect(await backend.count(scope)).toBe(500);
+  });
+});
