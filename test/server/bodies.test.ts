@@ -46,7 +46,13 @@ afterAll(() => harness.backend.close());
 
 /** The least body that a route accepts. */
 function leastBody({ schema }: BodyRoute): Record<string, unknown> {
-  const examples: Record<string, unknown> = { ids: [], embeddings: [], query_embeddings: [], searches: [] };
+  const examples: Record<string, unknown> = {
+    ids: [],
+    embeddings: [],
+    query_embeddings: [],
+    searches: [],
+    operations: [],
+  };
   return Object.fromEntries((schema.required ?? []).map((name) => [name, examples[name] ?? `n${name}`]));
 }
 

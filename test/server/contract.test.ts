@@ -80,7 +80,13 @@ function note(operation: string, { status, json }: Reply): void {
 function leastBody(operation: OwnOperation): Record<string, unknown> | undefined {
   const required = operation.requestBody?.content['application/json'].schema.required;
   if (operation.requestBody === undefined) return undefined;
-  const examples: Record<string, unknown> = { ids: [], embeddings: [], query_embeddings: [], searches: [] };
+  const examples: Record<string, unknown> = {
+    ids: [],
+    embeddings: [],
+    query_embeddings: [],
+    searches: [],
+    operations: [],
+  };
   return Object.fromEntries((required ?? []).map((name) => [name, examples[name] ?? `least_${name}`]));
 }
 

@@ -263,8 +263,22 @@ export const attachFunctionBody: Shape<unknown> = object({
 /** A function to detach, which this server has not. */
 export const detachFunctionBody: Shape<unknown> = object({ delete_output: optional(flag, false) });
 
+/** An input for a function, which this server has not. */
+export const functionInputBody: Shape<unknown> = object({ input_collection_id: text });
+
+/** The writes of a conditional transaction, which this server has not. */
+export const commitBody: Shape<unknown> = object({
+  read_ids: optional<readonly string[]>(list(text), []),
+  operations: list(
+    object({
+      operation: variant(['add', 'update', 'upsert', 'delete']),
+      payload: passed({ type: 'object' }),
+    }),
+  ),
+});
+
 /** Searches in the sense of Chroma's cloud, which this server has not. */
-export const searchBody: Shape<unknown> = object({
+export const searchBody: Shape<{ readonly searches: readonly { readonly filter: unknown }[] }> = object({
   searches: list(
     object({
       filter: nullable(passed({ type: 'object' })),

@@ -1,20 +1,62 @@
 /**
- * Routes of Chroma's cloud that a single node does not have, there or here: attached functions, the search
- * API. A body is checked first, so that a client's own mistakes are told as such; then the answer is 501.
+ * Routes of Chroma's cloud that a single node does not have, there or here: attached functions,
+ * conditional transactions, the search API. A body is checked first, so that a client's own mistakes are told
+ * as such; then the answer is 501.
  */
+import { parseWhere } from '../../api/index.ts';
 import { DatabaseError } from '../../base/index.ts';
 import { bodyRoute, plainRoute, type Route, type RouteCall } from '../route.ts';
-import { attachFunctionBody, detachFunctionBody, searchBody } from './schemas.ts';
+import type { Shape } from '../shape.ts';
+import { readSelection } from './records.ts';
+import {
+  attachFunctionBody,
+  commitBody,
+  detachFunctionBody,
+  functionInputBody,
+  getBody,
+  searchBody,
+} from './schemas.ts';
 import { COLLECTION_PATH, readCollectionScope } from './scope.ts';
 
-function refuse(message: string): (call: RouteCall<unknown>) => Promise<never> {
+function refuse<Body>(
+  message: string,
+  check: (body: Body) => void = () => {},
+): (call: RouteCall<Body>) => Promise<never> {
   return async (call) => {
     readCollectionScope(call);
+    check(call.body);
     throw new DatabaseError('TESSERA_UNSUPPORTED', message);
   };
 }
 
-/** Functions and search. */
+/** A step of a conditional transaction. Clients know the refusal by its name. */
+function transactionRoute<Body>(
+  step: 'get' | 'commit',
+  body: Shape<Body>,
+  check?: (body: Body) => void,
+): Route {
+  const route = bodyRoute(
+    {
+      method: 'POST',
+      path: `${COLLECTION_PATH}/conditional/${step}`,
+      operation: `conditional_${step}`,
+      tag: 'Record',
+      summary: 'Not supported',
+    },
+    {
+      statuses: [400, 501],
+      body,
+      respond: refuse('Conditional transactions are not supported on a single node', check),
+    },
+  );
+  const nameFailure = (error: unknown): string | null =>
+    error instanceof DatabaseError && error.code === 'TESSERA_UNSUPPORTED'
+      ? 'TransactionsNotSupported'
+      : null;
+  return { ...route, nameFailure };
+}
+
+/** Functions, conditional transactions and search. */
 export const UNSUPPORTED_ROUTES: readonly Route[] = [
   bodyRoute(
     {
@@ -63,6 +105,22 @@ export const UNSUPPORTED_ROUTES: readonly Route[] = [
   bodyRoute(
     {
       method: 'POST',
+      path: `${COLLECTION_PATH}/attached_functions/:name/add_input`,
+      operation: 'add_function_input',
+      tag: 'Function',
+      summary: 'Not supported',
+    },
+    {
+      statuses: [400, 501],
+      body: functionInputBody,
+      respond: refuse('Attached functions are unsupported on a single node'),
+    },
+  ),
+  transactionRoute('get', getBody, readSelection),
+  transactionRoute('commit', commitBody),
+  bodyRoute(
+    {
+      method: 'POST',
       path: `${COLLECTION_PATH}/search`,
       operation: 'collection_search',
       tag: 'Record',
@@ -73,6 +131,9 @@ export const UNSUPPORTED_ROUTES: readonly Route[] = [
       body: searchBody,
       respond: refuse(
         'Error executing plan: Not implemented: Search operation is not implemented for local executor',
+        ({ searches }) => {
+          for (const { filter } of searches) parseWhere(filter);
+        },
       ),
     },
   ),

@@ -438,6 +438,30 @@ export const CASES: readonly Case[] = [
   ],
   ['GET', `${C}/functions/f`, undefined, 404, notFound('Attached function not found')],
   ['GET', `${COLLECTIONS}/x/functions/f`, undefined, 400, invalid(NO_UUID)],
+  ['POST', `${C}/attached_functions/f/add_input`, { input_collection_id: 'x' }, 501, refused('')],
+  [
+    'POST',
+    `${COLLECTIONS}/x/attached_functions/f/add_input`,
+    { input_collection_id: 'x' },
+    400,
+    invalid(NO_UUID),
+  ],
+  [
+    'POST',
+    `${C}/conditional/get`,
+    { ids: ['a'], read_token: null },
+    501,
+    failure('TransactionsNotSupported', ''),
+  ],
+  ['POST', `${COLLECTIONS}/x/conditional/get`, {}, 400, invalid(NO_UUID)],
+  [
+    'POST',
+    `${C}/conditional/commit`,
+    { read_ids: [], operations: [{ operation: 'add', payload: {} }] },
+    501,
+    failure('TransactionsNotSupported', ''),
+  ],
+  ['POST', `${COLLECTIONS}/x/conditional/commit`, { operations: [] }, 400, invalid(NO_UUID)],
   ['POST', `${C}/attached_functions/f/detach`, { delete_output: true }, 501, refused('')],
   ['POST', `${COLLECTIONS}/x/attached_functions/f/detach`, {}, 400, invalid(NO_UUID)],
   [
@@ -448,6 +472,7 @@ export const CASES: readonly Case[] = [
     refused('Error executing plan: Not implemented: Search operation is not implemented for local executor'),
   ],
   ['POST', `${COLLECTIONS}/x/search`, { searches: [] }, 400, invalid(NO_UUID)],
+  ['POST', `${C}/search`, { searches: [{ filter: { $x: 1 } }] }, 400, invalid('Invalid where clause')],
 
   ['POST', '/api/v2/reset', undefined, 200, true],
   ['GET', `${DATABASE}/collections_count`, undefined, 200, 0],

@@ -44,6 +44,9 @@ export const REFERENCE: { readonly [operation: string]: readonly number[] } = {
   collection_query: [200, 400, 404],
   collection_delete: [200, 400, 404],
   collection_count: [200, 400, 404],
+  add_function_input: [400, 501],
+  conditional_get: [400, 501],
+  conditional_commit: [400, 501],
   collection_search: [400, 501],
 };
 
@@ -63,6 +66,9 @@ export const DETACHED_OPERATIONS: readonly string[] = [
   'attach_function',
   'get_attached_function',
   'detach_function',
+  'add_function_input',
+  'conditional_get',
+  'conditional_commit',
   'collection_search',
 ];
 
