@@ -52,6 +52,8 @@ export const ERROR_CODES = {
   TESSERA_UNAUTHORIZED: 'unauthorized',
   TESSERA_FORBIDDEN: 'unauthorized',
   TESSERA_BUSY: 'unavailable',
+  TESSERA_OVERLOADED: 'unavailable',
+  TESSERA_TIMEOUT: 'unavailable',
   TESSERA_DISK_FULL: 'unavailable',
   TESSERA_IO: 'unavailable',
   TESSERA_CONNECTION: 'unavailable',

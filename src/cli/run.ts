@@ -136,7 +136,7 @@ function isLoopback(host: string): boolean {
 
 /** Faults of the server are always logged: a server that is quiet about them cannot be mended. */
 function logger(level: LogLevel, terminal: Terminal): (entry: LogEntry) => void {
-  const rank = { error: 0, info: 1, debug: 2 };
+  const rank = { error: 0, warn: 0, info: 1, debug: 2 };
   const bound = LOG_LEVELS.indexOf(level);
   return (entry) => {
     if (rank[entry.level] > bound) return;

@@ -2,6 +2,10 @@
 export interface Answer {
   readonly status: number;
   readonly body: string;
+  /** Where the text is no JSON. */
+  readonly contentType?: string;
+  /** Headers that this answer has and others do not. */
+  readonly headers?: { readonly [name: string]: string };
 }
 
 /** Chroma's clients parse every body, so "nothing to say" is an object. */

@@ -1,6 +1,8 @@
 /** Reading a request's body as JSON: what kind it must be, how long and how deep. */
 import { LIMITS } from '../api/index.ts';
 import { DatabaseError, Double, type JsonValue, parseJson } from '../base/index.ts';
+import { bodyTooLarge, type Pass } from './admission.ts';
+import type { Incoming } from './exchange.ts';
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)/i;
 
@@ -20,15 +22,16 @@ export class MediaTypeError extends Error {
 /**
  * Reads the body of a request.
  *
- * Errors: `MediaTypeError`; `TESSERA_LIMIT_EXCEEDED` with `details.reason: 'body'` over `bytesMax`;
- * `TESSERA_INVALID_JSON`; `TESSERA_ABORTED` when the body breaks off.
+ * Errors: `MediaTypeError`; `TESSERA_LIMIT_EXCEEDED` with `details.reason: 'body'` over the bound, and
+ * `TESSERA_OVERLOADED`, as `pass` says; `TESSERA_INVALID_JSON`; `TESSERA_ABORTED` when the body breaks off.
  */
-export async function readJsonBody(request: Request, bytesMax: number): Promise<JsonValue> {
-  const type = request.headers.get('content-type');
+export async function readJsonBody(incoming: Incoming, pass: Pass, bytesMax: number): Promise<JsonValue> {
+  const type = incoming.header('content-type');
   if (type !== null && !JSON_TYPE.test(type)) {
     throw new MediaTypeError('Expected request with `Content-Type: application/json`');
   }
-  const bytes = await readBytes(request, bytesMax).catch((cause: unknown) => {
+  if (Number(incoming.header('content-length') ?? 0) > bytesMax) throw bodyTooLarge(bytesMax);
+  const bytes = await incoming.readBody(pass.take).catch((cause: unknown) => {
     // A body that breaks off is the client's doing, and no fault of ours to be logged.
     throw cause instanceof DatabaseError ? cause : brokenOff(cause);
   });
@@ -59,36 +62,9 @@ function malformed(reason: string, cause?: unknown): DatabaseError {
   return new DatabaseError('TESSERA_INVALID_JSON', message, { cause });
 }
 
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const announced = request.headers.get('content-length');
-  if (announced !== null) {
-    // The HTTP parser hands over no more than was announced.
-    if (Number(announced) > bytesMax) throw tooLarge(bytesMax);
-    return new Uint8Array(await request.arrayBuffer());
-  }
-  if (request.body === null) return new Uint8Array(0);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    // Leaving the loop cancels the stream: the rest is not read.
-    if (size > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
-}
-
 function brokenOff(cause: unknown): DatabaseError {
   const message = 'The request was given up by its client before its body had arrived.';
   return new DatabaseError('TESSERA_ABORTED', message, { cause });
-}
-
-function tooLarge(bytesMax: number): DatabaseError {
-  const remedy = `Expected at most ${bytesMax} bytes; send smaller batches.`;
-  const message = `Failed to buffer the request body: length limit exceeded. ${remedy}`;
-  return new DatabaseError('TESSERA_LIMIT_EXCEEDED', message, {
-    details: { reason: 'body', limit: bytesMax },
-  });
 }
 
 /** Whether a value is nested deeper than `levels`; looks no deeper than that itself. */

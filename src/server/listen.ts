@@ -1,22 +1,37 @@
 /**
- * Puts a server on a socket.
- *
- * @hono/node-server turns Node's requests into `Request`s. It could be faster by replacing the process's
- * global `Request` and `Response` with light ones of its own; in a library those globals belong to somebody
- * else, so it is told not to (ADR 7 has the figures).
+ * Puts a server on a socket of `node:http`, with bounds on what a slow or silent client may hold: the time in
+ * which headers and a whole request must arrive, the time in which it must take something of its answer, and
+ * the number of connections.
  */
-import type { Server as HttpServer } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { DatabaseError } from '../base/index.ts';
 import type { Server } from './create-server.ts';
+import { nodeListener } from './node-exchange.ts';
 
-/** Where to listen. */
+/** Where to listen, and how patiently. */
 export interface ListenOptions {
   /** Address or name of the interface. Default `127.0.0.1`, which only this machine reaches. */
   readonly host?: string;
   /** Default 8000; 0 takes any free port. */
   readonly port?: number;
+  /** Milliseconds in which the headers of a request must arrive. Default 20,000. */
+  readonly headersMs?: number;
+  /** Milliseconds in which a whole request must arrive. Default 120,000: 40 MiB at 350 KB a second. */
+  readonly requestMs?: number;
+  /** Milliseconds in which a client must take some of an answer that waits for it. Default 30,000. */
+  readonly stallMs?: number;
+  /** Connections at once; further ones are closed. Default 4,000, a socket each. */
+  readonly connectionsMax?: number;
 }
+
+/** The defaults of `ListenOptions` beside host and port, with where they come from. */
+export const DEFAULT_PATIENCE = {
+  headersMs: 20_000,
+  requestMs: 120_000,
+  stallMs: 30_000,
+  connectionsMax: 4_000,
+} as const;
 
 /** A server on a socket. */
 export interface Listener {
@@ -43,6 +58,7 @@ const GRACE_MS = 700;
  * one.
  */
 const KEEP_ALIVE_MS = 65_000;
+const CHECKS_PER_TIMEOUT = 4;
 
 /**
  * Listens.
@@ -51,12 +67,7 @@ const KEEP_ALIVE_MS = 65_000;
  */
 export async function listen(server: Server, options: ListenOptions = {}): Promise<Listener> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
-  const http = createAdaptorServer({
-    fetch: (request) => server.fetch(request),
-    hostname: host,
-    overrideGlobalObjects: false,
-    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS },
-  }) as HttpServer;
+  const http = makeHttpServer(server, { ...DEFAULT_PATIENCE, ...options });
   await bind(http, host, port);
   const address = http.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
@@ -66,6 +77,29 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
     port: boundPort,
     close: (graceMs = GRACE_MS) => closing(graceMs),
   };
+}
+
+type Patience = Required<Omit<ListenOptions, 'host' | 'port'>>;
+
+function makeHttpServer(server: Server, patience: Patience): HttpServer {
+  const { headersMs, requestMs, stallMs, connectionsMax } = patience;
+  const http = createHttpServer(
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: Math.min(headersMs, requestMs),
+      requestTimeout: requestMs,
+      // How late a timeout may be noticed.
+      connectionsCheckingInterval: Math.ceil(Math.min(headersMs, requestMs) / CHECKS_PER_TIMEOUT),
+    },
+    nodeListener((incoming) => server.handle(incoming)),
+  );
+  http.maxConnections = connectionsMax;
+  // Told when nothing came or went for so long; that is no fault of a client whose call is at work.
+  http.setTimeout(stallMs, (socket: Socket) => {
+    if (socket.writableLength > 0) socket.destroy();
+    else socket.setTimeout(stallMs);
+  });
+  return http;
 }
 
 function bind(http: HttpServer, host: string, port: number): Promise<void> {

@@ -42,11 +42,15 @@ export interface Route {
   readonly body: Shape<unknown> | null;
   /** What the API that the route belongs to calls an error; `null` for its usual name. */
   readonly nameFailure?: (error: unknown) => string | null;
+  /** Who may ask where keys are wanted: anyone, or who may know about the whole server; else any key. */
+  readonly audience?: 'anyone' | 'operators';
+  /** Whether its call may take as long as it takes. */
+  readonly isLong?: boolean;
   respond(call: RouteCall<unknown>): Promise<Answer>;
 }
 
 /** A route without a body. */
-export interface PlainRoute extends Partial<Pick<Route, 'parameters'>> {
+export interface PlainRoute extends Partial<Pick<Route, 'parameters' | 'audience' | 'isLong'>> {
   readonly statuses: readonly number[];
   readonly respond: (call: RouteCall<null>) => Promise<Answer>;
 }

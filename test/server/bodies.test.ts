@@ -20,7 +20,7 @@ let harness: Harness;
 let routes: BodyRoute[];
 
 beforeAll(async () => {
-  harness = await Harness.open({ bodyBytesMax: 2_000_000 });
+  harness = await Harness.open({ limits: { bodyBytesMax: 2_000_000 } });
   const collection = (await harness.createCollection('bodies')).split('/').at(-1)!;
   const { json } = await harness.send('GET', '/openapi.json');
   const { paths } = json as { paths: Record<string, Record<string, { requestBody?: unknown }>> };

@@ -36,7 +36,7 @@ let operations: OwnOperation[];
 const seen = new Set<string>();
 
 beforeAll(async () => {
-  harness = await Harness.open({ bodyBytesMax: 1_000_000 });
+  harness = await Harness.open({ limits: { bodyBytesMax: 1_000_000 } });
   const { json } = await harness.send('GET', '/openapi.json');
   const { paths } = json as { paths: Record<string, Record<string, Omit<OwnOperation, 'method' | 'path'>>> };
   operations = Object.entries(paths).flatMap(([path, methods]) =>

@@ -29,7 +29,8 @@ const EXPECTED: Record<string, [status: number, name: string]> = {
   corrupt: [500, 'InternalError'],
 };
 const EXPECTED_BY_CODE: Partial<Record<ErrorCode, [status: number, name: string]>> = {
-  TESSERA_UNAUTHORIZED: [401, 'ChromaError'],
+  TESSERA_UNAUTHORIZED: [401, 'AuthError'],
+  TESSERA_TIMEOUT: [504, 'ChromaError'],
   TESSERA_FORBIDDEN: [403, 'ChromaError'],
   TESSERA_ABORTED: [400, 'ChromaError'],
 };
@@ -101,7 +102,9 @@ describe('unexpected errors', () => {
   ])('%s is a 500 with an id, and only the log has the rest', async (_, error) => {
     const harness = new Harness(failing(error), { random: seededRandom(1) });
     const reply = await harness.send('GET', `${DATABASE}/collections_count`);
-    const id = seededRandom(1).uuid();
+    const random = seededRandom(1);
+    // The first one begins the ids of requests.
+    const [prefix, id] = [random.uuid().slice(0, 8), random.uuid()];
     expect(reply.status).toBe(500);
     expect(reply.json).toEqual({ error: 'InternalError', message: expect.stringContaining(id) });
     expect(reply.text).not.toContain('secret');
@@ -109,6 +112,7 @@ describe('unexpected errors', () => {
     expect(harness.log).toContainEqual({
       level: 'error',
       event: 'failure',
+      request: `${prefix}-1`,
       trace: id.replaceAll('-', ''),
       code: null,
       stack: expect.stringContaining('secret'),
@@ -125,11 +129,28 @@ describe('unexpected errors', () => {
 describe('the log', () => {
   test('has an entry for each request: debug for those that were answered, info for those refused', async () => {
     const harness = await Harness.open({ clock: { nowNs: () => 0n, monotonicMs: () => 5 } });
+    const request = expect.stringMatching(/^[\da-f]{8}-[12]$/);
     await harness.send('GET', '/api/v2/version');
     await harness.send('GET', '/api/v2/tenants/nope');
     expect(harness.log).toEqual([
-      { level: 'debug', event: 'request', method: 'GET', path: '/api/v2/version', status: 200, ms: 0 },
-      { level: 'info', event: 'request', method: 'GET', path: '/api/v2/tenants/nope', status: 404, ms: 0 },
+      {
+        level: 'debug',
+        event: 'request',
+        request,
+        method: 'GET',
+        path: '/api/v2/version',
+        status: 200,
+        ms: 0,
+      },
+      {
+        level: 'info',
+        event: 'request',
+        request,
+        method: 'GET',
+        path: '/api/v2/tenants/nope',
+        status: 404,
+        ms: 0,
+      },
     ]);
     await harness.backend.close();
   });

@@ -21,7 +21,7 @@ export interface Law {
 /** Rooms by floor, lowest first. A room imports from strictly lower floors. */
 export const FLOORS: readonly (readonly string[])[] = [
   ['base'],
-  ['api', 'io'],
+  ['api', 'io', 'metrics'],
   ['kernel', 'sqlite', 'embed'],
   ['records', 'vectors', 'text', 'columns', 'client'],
   ['query', 'maintenance'],

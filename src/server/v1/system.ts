@@ -16,7 +16,7 @@ async function heartbeat({ backend, options }: RouteCall<unknown>) {
 const heartbeatRoute = (path: string, operation: string): Route =>
   plainRoute(
     { method: 'GET', path, operation, tag: 'v1', summary: 'The time, in nanoseconds since 1970' },
-    { statuses: [200], respond: heartbeat },
+    { statuses: [200], audience: 'anyone', respond: heartbeat },
   );
 
 /** Heartbeat, version, limits, reset, tenants and databases. */
@@ -31,7 +31,11 @@ export const SYSTEM_ROUTES: readonly Route[] = [
       tag: 'v1',
       summary: 'The version of the protocol',
     },
-    { statuses: [200], respond: async () => ok(JSON.stringify(PROTOCOL_VERSION)) },
+    {
+      statuses: [200],
+      audience: 'anyone',
+      respond: async () => ok(JSON.stringify(PROTOCOL_VERSION)),
+    },
   ),
   plainRoute(
     {

@@ -36,6 +36,7 @@ export const REPORT_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200, 400, 404],
+      isLong: true,
       respond: async (call) => {
         await call.backend.settle(readCollectionScope(call), call.options);
         return NOTHING;
@@ -66,6 +67,7 @@ export const REPORT_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200, 400, 404],
+      isLong: true,
       respond: async (call) =>
         ok(formatReport(await call.backend.verify(readCollectionScope(call), call.options))),
     },
@@ -80,6 +82,7 @@ export const REPORT_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200, 400, 404],
+      isLong: true,
       respond: async (call) =>
         ok(formatReport(await call.backend.repair(readCollectionScope(call), call.options))),
     },

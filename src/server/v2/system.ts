@@ -17,7 +17,7 @@ async function heartbeat({ backend, options }: RouteCall<unknown>) {
 const heartbeatRoute = (path: string, operation: string): Route =>
   plainRoute(
     { method: 'GET', path, operation, tag: 'System', summary: 'The time, in nanoseconds since 1970' },
-    { statuses: [200], respond: heartbeat },
+    { statuses: [200], audience: 'anyone', respond: heartbeat },
   );
 
 /** Heartbeat, health, version, limits, identity, reset, and tenants. */
@@ -34,6 +34,7 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200],
+      audience: 'anyone',
       respond: async ({ backend, options }) => {
         const isReady = await backend.heartbeat(options).then(
           () => true,
@@ -54,6 +55,7 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200],
+      audience: 'anyone',
       respond: async () => ok(JSON.stringify(PROTOCOL_VERSION)),
     },
   ),
