@@ -103,7 +103,7 @@ async function send(harness: Harness, request: MutatedRequest, tally: Tally): Pr
 
 test(`${RUNS} mutated requests are all answered, none by a fault of the server`, async () => {
   const backend = await openTestDatabase({ allowReset: true }, { random: seededRandom(SEED) });
-  const harness = new Harness(backend, { bodyBytesMax: BODY_BYTES_MAX });
+  const harness = new Harness(backend, { limits: { bodyBytesMax: BODY_BYTES_MAX } });
   const next = seededNumbers(SEED);
   const mutator = new Mutator(next);
   const tally = new Tally();

@@ -1,8 +1,8 @@
 /**
  * Hashes of secrets, as they stand in key files.
  *
- *   sha256:HEX                        of a key that `tessera key create` drew: 256 random bits need no salt and
- *                                     no slow hash, since nobody can try them all
+ *   sha256:HEX                        of a key that `tessera key create` drew: 256 random bits need no salt
+ *                                     and no slow hash, since nobody can try them all
  *   $scrypt$ln=15,r=8,p=1$SALT$HASH   of a password, by node:crypto; base64 without padding
  *   $2y$…, $2b$…, $2a$…               of a password, by bcrypt, as `htpasswd -B` writes it
  *
