@@ -148,14 +148,16 @@ export class CollectionIndexes {
    * transaction. `isSettled` tells whether there is more to do.
    */
   maintain(budgetMs: number, nowMs: () => number, isForced = false): void {
-    const isBusy = this.#store.read((state) => {
-      const isLarge = state.dimension !== null && state.recordCount >= this.#startCount;
-      const isWanted = isLarge || (isForced && state.dimension !== null);
-      if (this.#slots === null && !isWanted) return false;
-      this.follow(state);
-      const vectors = isWanted ? this.vectors(state.dimension!) : this.#vectors;
-      return vectors?.maintain(budgetMs, nowMs) ?? false;
-    });
+    const isBusy = this.#store.read((state) =>
+      this.#wholly(() => {
+        const isLarge = state.dimension !== null && state.recordCount >= this.#startCount;
+        const isWanted = isLarge || (isForced && state.dimension !== null);
+        if (this.#slots === null && !isWanted) return false;
+        this.follow(state);
+        const vectors = isWanted ? this.vectors(state.dimension!) : this.#vectors;
+        return vectors?.maintain(budgetMs, nowMs) ?? false;
+      }),
+    );
     const isKept = this.#keep(isBusy, isForced && !isBusy);
     this.#isSettled = !isBusy && !isKept;
   }
@@ -173,6 +175,20 @@ export class CollectionIndexes {
 
   /** Brings everything loaded up to `state`, the state of the transaction under way. */
   follow(state: StoreState): void {
+    this.#wholly(() => this.#followTo(state));
+  }
+
+  /** Does something to the indexes. Where that fails they are dropped: half done, they would answer wrongly. */
+  #wholly<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
+  }
+
+  #followTo(state: StoreState): void {
     if (this.#position > state.sequence) this.drop();
     if (this.#hasTooManyDead()) this.#renumber();
     if (this.#position !== state.sequence) this.#forgetFilters();
@@ -222,22 +238,19 @@ export class CollectionIndexes {
     const wanted = valueCount <= EAGER_VALUES_MAX ? [...keys, ...others] : keys;
     const missing = new Set(wanted.filter((key) => !this.#columns.hasKey(key)));
     this.#columns.addKeys([...missing]);
-    try {
+    this.#wholly(() => {
       for (const record of this.#store.scan()) {
         if (record.metadata !== null) this.#columns.set(this.liveSlotOf(record.row), record.metadata);
       }
-    } catch (error) {
-      // A column that was loaded by half would answer wrongly from now on.
-      this.drop();
-      throw error;
-    }
+    });
   }
 
   /** The index of the embeddings, loaded at the first call; `dimension` is that of the state. */
   vectors(dimension: number): ClusteredIndex {
     if (this.#vectors === null) {
-      this.#vectors = this.#makeVectors(dimension);
-      this.#fill(this.#vectors, dimension);
+      const vectors = this.#makeVectors(dimension);
+      this.#fill(vectors, dimension);
+      this.#vectors = vectors;
       this.#isSettled = false;
     }
     return this.#vectors;
@@ -247,15 +260,12 @@ export class CollectionIndexes {
   documents(): readonly (string | null)[] | null {
     if (this.#documents === null && !this.#hasTooLongDocuments) {
       this.#documents = [];
-      try {
+      this.#wholly(() => {
         for (const record of this.#store.scan()) {
           this.#setDocument(this.liveSlotOf(record.row), record.document);
           if (this.#documents === null) break;
         }
-      } catch (error) {
-        this.drop();
-        throw error;
-      }
+      });
     }
     return this.#documents;
   }

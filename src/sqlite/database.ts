@@ -190,7 +190,7 @@ export class SqlDatabase {
       run: guarded(statement.run),
       get: guarded(statement.get),
       all: guarded(statement.all),
-      iterate: (...parameters) => translateWhileIterating(statement.iterate(...parameters), path),
+      iterate: (...parameters) => translateWhileIterating(() => statement.iterate(...parameters), path),
     };
   }
 
@@ -203,9 +203,9 @@ export class SqlDatabase {
   }
 }
 
-function* translateWhileIterating(rows: Iterable<SqlRow>, path: string): Iterable<SqlRow> {
+function* translateWhileIterating(begin: () => Iterable<SqlRow>, path: string): Iterable<SqlRow> {
   try {
-    yield* rows;
+    yield* begin();
   } catch (error) {
     throw translateSqlError(error, path);
   }

@@ -199,7 +199,9 @@ async function judge(
   figures: Figures,
 ): Promise<'right' | 'refused' | 'earlier' | 'found'> {
   const scope = golden.scopes[index]!;
-  const whole = await attempt(() => wholeAnswer(backend, scope));
+  // Who was refused asks again: a second question must not be answered by what the first has left behind.
+  const first = await attempt(() => wholeAnswer(backend, scope));
+  const whole = first ?? (await attempt(() => wholeAnswer(backend, scope)));
   const byIndex = await attempt(() => answerByIndex(backend, scope));
   if (whole === null || byIndex === null) {
     figures.refused++;

@@ -1,0 +1,306 @@
+/**
+ * What cannot be done: calls to SQLite and to the file system fail, a disk is full, system calls fail or
+ * write less than they were asked to, descriptors run out. Each call ends with what was asked or with a
+ * typed error, stored whole or not at all; the process lives, and once the cause is gone it works as
+ * before.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Backend } from '../../src/api/index.ts';
+import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
+import { openDatabase } from '../../src/engine/index.ts';
+import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
+import { makeCollection, SCOPE } from '../support/database.ts';
+import { SMALL_INDEX } from '../support/kept-cells.ts';
+import { testRecord } from '../support/naive-collection.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { faultOf, interpose, type Run } from './interpose.mjs';
+import { Rounds } from './rounds.ts';
+import { applied, type Call, lineOf, type State, Stream, whichStates } from './streams.ts';
+import { recorderFault } from './system-calls.ts';
+import { WRITING_PROCESS } from './writer.ts';
+
+/** Places of failing calls that each Node tries in every run of the tests, of some thousand. */
+const rounds = new Rounds(200, 20_261_129);
+/** Failing system calls in every run. */
+const SYSTEM_CALL_COUNT = 20;
+const HABITS = { dropChance: 0.1, deleteChance: 0.3, settleChance: 0.2, burstChance: 0 };
+const COMMAND_COUNT = 14;
+/** Commands at the end that no fault is put into. */
+const QUIET_COUNT = 3;
+
+/** What a failing disk is told as, and what follows when a collection was not created, or not dropped. */
+const CODES = [
+  'TESSERA_IO',
+  'TESSERA_DISK_FULL',
+  'TESSERA_READ_ONLY',
+  'TESSERA_COLLECTION_NOT_FOUND',
+  'TESSERA_ALREADY_EXISTS',
+];
+
+/** Fails calls of this process: the one with this number, or from there on until it is lifted. */
+class Saboteur {
+  #callCount = 0;
+  #failAt = Number.POSITIVE_INFINITY;
+  #isLasting = false;
+  #name: 'FULL' | 'IOERR' = 'FULL';
+  failedAt: string | null = null;
+
+  constructor() {
+    interpose((what, run) => this.#call(what, run));
+  }
+
+  plan(failAt: number, name: 'FULL' | 'IOERR', isLasting: boolean): void {
+    this.#callCount = 0;
+    this.#failAt = failAt;
+    this.#isLasting = isLasting;
+    this.#name = name;
+    this.failedAt = null;
+  }
+
+  /** Lifts what was planned; tells how many calls there were. */
+  lift(): number {
+    this.#failAt = Number.POSITIVE_INFINITY;
+    return this.#callCount;
+  }
+
+  #call(what: string, run: Run): unknown {
+    this.#callCount++;
+    const isHit = this.#isLasting ? this.#callCount >= this.#failAt : this.#callCount === this.#failAt;
+    // A rollback that fails as well is a broken process, of which the tests of kills speak.
+    if (!isHit || /ROLLBACK|RELEASE/.test(what)) return run();
+    this.failedAt ??= what;
+    throw faultOf(what, this.#name);
+  }
+}
+
+const saboteur = new Saboteur();
+
+/** Makes a call of a stream. */
+async function obey(backend: Backend, name: string, call: Call): Promise<void> {
+  if (call.verb === 'create') return void (await makeCollection(backend, name));
+  if (call.verb === 'drop') return backend.deleteCollection(SCOPE, name);
+  const { id: collectionId } = await backend.getCollection(SCOPE, name);
+  const scope = { ...SCOPE, collectionId };
+  if (call.verb === 'settle') return backend.settle(scope);
+  if (call.verb === 'delete') {
+    await backend.delete(scope, deleteRequest({ ids: call.ids }));
+    return;
+  }
+  await backend[call.verb](scope, batchOf(...call.records.map(testRecord)));
+  const query = Array.from(call.records[0]!.embedding);
+  await backend.query(scope, queryRequest([query], { nResults: 3, recall: null }));
+}
+
+/** The outcome of a call: `null`, or the typed error. */
+async function failureOf(work: () => Promise<unknown>): Promise<DatabaseError | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (error instanceof DatabaseError) return error;
+    throw error;
+  }
+}
+
+/** Lives a life with the planned fault in it; compares what is stored after each call that failed. */
+async function liveThroughFault(path: string, seed: number): Promise<DatabaseError[]> {
+  const failures: DatabaseError[] = [];
+  const opening = (): Promise<Backend> => openDatabase({ path, threads: 0 }, { indexTuning: SMALL_INDEX });
+  const fault = await failureOf(async () => void (await (await opening()).close()));
+  if (fault !== null) failures.push(fault);
+  let backend = await opening().catch((error) => {
+    failures.push(error);
+    return null;
+  });
+  if (backend === null) {
+    saboteur.lift();
+    backend = await opening();
+  }
+  const stream = new Stream(0, seed, HABITS);
+  let state: State = null;
+  for (let number = 0; number < COMMAND_COUNT; number++) {
+    if (number === COMMAND_COUNT - QUIET_COUNT) saboteur.lift();
+    const [call] = stream.at(number);
+    const failure = await failureOf(() => obey(backend, stream.name, call!));
+    if (failure === null) {
+      state = applied(state, call!);
+      continue;
+    }
+    failures.push(failure);
+    if (saboteur.failedAt !== null) saboteur.lift();
+    const states: State[] = [state, applied(state, call!)];
+    state = states[(await whichStates(backend, [{ name: stream.name, states }]))[0]!]!;
+  }
+  await whichStates(backend, [{ name: stream.name, states: [state] }]);
+  await backend.close();
+  const again = await opening();
+  await whichStates(again, [{ name: stream.name, states: [state] }]);
+  await again.close();
+  return failures;
+}
+
+/** Tries one place of a failing call; gives the codes of the errors. */
+async function tryFault(path: string, callCount: number, chance: () => number): Promise<string[]> {
+  const failAt = 1 + Math.floor(chance() * callCount);
+  const name = chance() < 0.5 ? 'FULL' : 'IOERR';
+  saboteur.plan(failAt, name, chance() < 0.3);
+  try {
+    const codes = (await liveThroughFault(path, rounds.seed)).map(({ code }) => code);
+    for (const code of codes) expect(CODES).toContain(code);
+    return codes;
+  } catch (error) {
+    const about = `call ${failAt} of ${callCount}, ${name}: ${saboteur.failedAt} (seed ${rounds.seed})`;
+    throw new Error(about, { cause: error });
+  } finally {
+    saboteur.lift();
+  }
+}
+
+test(`${rounds.title} calls to SQLite and the file system that fail are told and harm nothing`, {
+  timeout: rounds.timeout,
+}, async () => {
+  const directory = temporaryDirectory();
+  expect(await liveThroughFault(join(directory, 'whole'), rounds.seed)).toEqual([]);
+  const callCount = saboteur.lift();
+  const chance = seededNumbers(rounds.seed);
+  const codes: Record<string, number> = {};
+  for (const round of rounds) {
+    const path = join(directory, String(round));
+    for (const code of await tryFault(path, callCount, chance)) codes[code] = (codes[code] ?? 0) + 1;
+    rmSync(path, { recursive: true, force: true });
+  }
+  expect(codes['TESSERA_DISK_FULL']).toBeGreaterThan(0);
+  expect(codes['TESSERA_IO']).toBeGreaterThan(0);
+  rounds.report({ faults: rounds.done, callsOfALife: callCount, codes });
+});
+
+/** A file system of a few megabytes, or why there is none. */
+function smallDisk(bytes: number): { path: string; fault: string | null } {
+  const path = mkdtempSync(join(tmpdir(), 'tessera-small-disk-'));
+  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path]);
+  const fault = status === 0 ? null : String(error?.message ?? stderr).trim();
+  return { path, fault };
+}
+
+const disk = smallDisk(3_000_000);
+afterAll(() => {
+  spawnSync('umount', [disk.path]);
+  rmSync(disk.path, { recursive: true, force: true });
+});
+if (disk.fault !== null) console.warn(`FULL DISKS ARE NOT TESTED: ${disk.fault}.`);
+
+// Mounting a small disk takes a privilege that not every machine gives.
+describe.skipIf(disk.fault !== null)('a disk of three megabytes', () => {
+  test.each([0, 1_000_000, 2_000_000, 2_800_000])(
+    'of which %i are taken fills up, tells it, and works on when there is room',
+    async (taken) => {
+      const ballast = join(disk.path, 'ballast');
+      const path = join(disk.path, 'data');
+      writeFileSync(ballast, Buffer.alloc(taken));
+      const backend = await openDatabase({ path, threads: 0 });
+      onTestFinished(async () => {
+        await backend.close();
+        rmSync(path, { recursive: true });
+        rmSync(ballast, { force: true });
+      });
+      const scope = await makeCollection(backend);
+      let stored = 0;
+      let full: DatabaseError | null = null;
+      const batch = (first: number): ReturnType<typeof batchOf> =>
+        batchOf(
+          ...Array.from({ length: 50 }, (_, i) => ({
+            id: `r${first + i}`,
+            embedding: Array.from({ length: 64 }, (_, d) => first + i + d / 64),
+            document: `${first + i} `.repeat(20),
+          })),
+        );
+      for (let tries = 0; tries < 200 && full === null; tries++) {
+        full = await failureOf(() => backend.add(scope, batch(stored)));
+        if (full === null) stored += 50;
+      }
+      expect(full).toMatchObject({ code: 'TESSERA_DISK_FULL' });
+      // It stays full, and what is there can be read.
+      for (let i = 0; i < 5; i++) {
+        await expect(backend.add(scope, batch(stored))).rejects.toMatchObject({ code: 'TESSERA_DISK_FULL' });
+      }
+      expect((await backend.get(scope, getRequest({ include: [] }))).ids).toHaveLength(stored);
+      expect(await backend.verify(scope)).toMatchObject({ recordCount: stored, faultCount: 0 });
+      if (taken === 0) return;
+      rmSync(ballast);
+      await backend.add(scope, batch(stored));
+      expect(await backend.count(scope)).toBe(stored + 50);
+      expect(await backend.verify(scope)).toMatchObject({ faultCount: 0 });
+    },
+  );
+});
+
+/** Runs writing-process.mjs behind some other command, and compares what it left with what it said. */
+async function runBehind(command: readonly string[], options: object): Promise<string[]> {
+  const path = join(temporaryDirectory(), 'data');
+  const stream = new Stream(0, rounds.seed, HABITS);
+  const lines = Array.from({ length: COMMAND_COUNT }, (_, i) => lineOf(0, i, stream.name, stream.at(i)));
+  const told = JSON.stringify({ path, tuning: SMALL_INDEX, isTolerant: true, ...options });
+  const [program, ...words] = [...command, process.execPath, WRITING_PROCESS, told];
+  const { status, signal, stdout, stderr } = spawnSync(program!, words, {
+    input: lines.join(''),
+    encoding: 'utf8',
+  });
+  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+  let states: State[] = [null];
+  const said = stdout.split('\n').filter((line) => line.startsWith('0 '));
+  const [, unopened] = /^unopened (\w+)$/m.exec(stdout) ?? [];
+  expect(said).toHaveLength(unopened === undefined ? COMMAND_COUNT : 0);
+  const codes = unopened === undefined ? [] : [unopened];
+  for (const [number, line] of said.entries()) {
+    const [, , code] = line.split(' ');
+    const [call] = stream.at(number);
+    const after = states.map((state) => applied(state, call!));
+    if (code !== undefined) codes.push(code);
+    states = code === undefined ? after : [...states, ...after];
+  }
+  const backend = await openDatabase({ path, threads: 0 });
+  await whichStates(backend, [{ name: stream.name, states }]);
+  await backend.close();
+  return codes;
+}
+
+/** System calls that SQLite makes, with the numbers of those that come after the process has started. */
+const SYSTEM_CALLS = [
+  ['pwrite64', 1, 250],
+  ['fsync', 1, 40],
+  ['pwrite64', 1, 250],
+  ['pread64', 15, 60],
+  ['ftruncate', 1, 3],
+  ['unlink', 1, 8],
+] as const;
+
+// Making system calls fail is the tracer's work; `recorderFault` says why there is none.
+describe.skipIf(recorderFault() !== null)('a system call that fails once', () => {
+  const chance = seededNumbers(rounds.seed + 1);
+  const cases = Array.from({ length: SYSTEM_CALL_COUNT }, (_, i) => {
+    const [call, first, last] = SYSTEM_CALLS[i % SYSTEM_CALLS.length]!;
+    const isShort = call === 'pwrite64' && chance() < 0.4;
+    const action = isShort ? 'retval=7' : `error=${chance() < 0.5 ? 'EIO' : 'ENOSPC'}`;
+    return [call, action, first + Math.floor(chance() * (last - first))] as const;
+  });
+  test.each(cases)('%s, %s, call %i: is told, and harms nothing', async (call, action, when) => {
+    const tracer = ['strace', '-o', '/dev/null', '-e', `inject=${call}:${action}:when=${when}`];
+    const codes = await runBehind(tracer, {});
+    // SQLite itself takes a first page that cannot be read for a damaged one.
+    const expected = call === 'pread64' ? [...CODES, 'TESSERA_CORRUPT'] : CODES;
+    for (const code of codes) expect(expected).toContain(code);
+  });
+});
+
+test.each([0, 2, 4, 5, 6, 12])(
+  'with %i file descriptors left, calls fail and what was acknowledged is there',
+  async (spare) => {
+    const codes = await runBehind(['sh', '-c', 'ulimit -n 100; exec "$@"', 'sh'], { spare });
+    for (const code of codes) expect(CODES).toContain(code);
+    expect(codes.length > 0).toBe(spare < 8);
+  },
+);
