@@ -178,7 +178,7 @@ export class CollectionIndexes {
     this.#wholly(() => this.#followTo(state));
   }
 
-  /** Does something to the indexes. Where that fails they are dropped: half done, they would answer wrongly. */
+  /** Does something to the indexes, and drops them where it fails: half done, they would answer wrongly. */
   #wholly<T>(work: () => T): T {
     try {
       return work();
