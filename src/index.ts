@@ -224,9 +224,11 @@ export {
   type OpenAIOptions,
   type ProviderOptions,
   registerEmbeddingFunction,
+  type TokenCounter,
   VoyageAIEmbeddingFunction,
   type VoyageAIOptions,
 } from './embed/index.ts';
+export { UseLiteEmbeddingFunction, type UseLiteOptions } from './models/index.ts';
 export {
   type BackupEntry,
   type BackupInput,

@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   TESSERA_ALREADY_EXISTS: 'conflict',
   TESSERA_UNSUPPORTED: 'unsupported',
   TESSERA_DRIVER_MISSING: 'unsupported',
+  TESSERA_MODEL_MISSING: 'unsupported',
   TESSERA_NEWER_FORMAT: 'unsupported',
   TESSERA_READ_ONLY: 'unsupported',
   TESSERA_LIMIT_EXCEEDED: 'limit',
@@ -63,6 +64,7 @@ export const ERROR_CODES = {
   TESSERA_ABORTED: 'invalid',
   TESSERA_CLOSED: 'closed',
   TESSERA_CORRUPT: 'corrupt',
+  TESSERA_MODEL_DAMAGED: 'corrupt',
 } as const;
 
 /** A stable name of one error case; a key of `ERROR_CODES`. */

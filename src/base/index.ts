@@ -19,5 +19,5 @@ export {
 export { Double, formatFloat, formatJson, type JsonValue, parseJson } from './json.ts';
 export { LruMap } from './lru.ts';
 export { nearestOf } from './nearest.ts';
-export { finish, type Pieces } from './pieces.ts';
+export { finish, inTurns, type Pieces } from './pieces.ts';
 export { type Random, seededNumbers, seededRandom, systemRandom } from './random.ts';

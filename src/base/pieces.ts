@@ -12,3 +12,21 @@ export function finish<T>(pieces: Pieces<T>): T {
   while (step.done !== true) step = pieces.next();
   return step.value;
 }
+
+/** Runs a computation, letting the event loop come round after each piece. */
+export async function inTurns<T>(pieces: Pieces<T>): Promise<T> {
+  let step = pieces.next();
+  while (step.done !== true) {
+    await nextTurn();
+    step = pieces.next();
+  }
+  return step.value;
+}
+
+/** Browsers have no `setImmediate`. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve);
+  });
+}

@@ -23,7 +23,7 @@ import {
   type VerifyReport,
   type WriteVerb,
 } from '../api/index.ts';
-import { DatabaseError, type Pieces } from '../base/index.ts';
+import { DatabaseError, inTurns, type Pieces } from '../base/index.ts';
 import type { EmbeddingFunction } from '../embed/index.ts';
 import {
   checkIntegers,
@@ -42,7 +42,7 @@ import {
   SIGNAL_MEMBERS,
 } from './arguments.ts';
 import { type ConfigurationChanges, updateConfiguration } from './configuration.ts';
-import { type Cancellable, type Connection, inTurns, throwIfAborted } from './connection.ts';
+import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
 import { Embedder } from './embedder.ts';
 import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
 import { GetResult, QueryResult } from './results.ts';

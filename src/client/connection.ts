@@ -1,6 +1,6 @@
 /** The backend behind a client: opened by the first call, shared by all of its collections, closed once. */
 import type { Backend } from '../api/index.ts';
-import { DatabaseError, type Pieces } from '../base/index.ts';
+import { DatabaseError, inTurns, type Pieces } from '../base/index.ts';
 import { invalidArgument } from './arguments.ts';
 
 /** Options that every method of the library takes. */
@@ -94,24 +94,6 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   }
   if (!signal.aborted) return;
   throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', { cause: signal.reason });
-}
-
-/** Runs a computation, letting the event loop come round after each piece. */
-export async function inTurns<T>(pieces: Pieces<T>): Promise<T> {
-  let step = pieces.next();
-  while (step.done !== true) {
-    await nextTurn();
-    step = pieces.next();
-  }
-  return step.value;
-}
-
-/** Browsers have no `setImmediate`. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 }
 
 function isRejected(promise: Promise<unknown>): Promise<boolean> {

@@ -17,6 +17,14 @@ export interface EmbedOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Counts tokens as a model does, for those who cut long texts into parts that it reads whole. */
+export interface TokenCounter {
+  /** How many tokens of a text the model reads; it passes over the rest. */
+  readonly maxTokens: number;
+  /** How many tokens `text` has, however many the model reads. */
+  countTokens(text: string): number;
+}
+
 /** Turns texts into embeddings, one a text and in the same order. */
 export interface EmbeddingFunction {
   generate(texts: string[], options?: EmbedOptions): Promise<readonly (readonly number[] | Float32Array)[]>;
@@ -25,6 +33,8 @@ export interface EmbeddingFunction {
     texts: string[],
     options?: EmbedOptions,
   ): Promise<readonly (readonly number[] | Float32Array)[]>;
+  /** The counter of the model's tokens, where the function knows them. Errors: those of `generate`. */
+  tokenCounter?(): Promise<TokenCounter>;
   /** Name under which the class is registered. */
   readonly name?: string;
   /** Space that a collection gets which does not name one; heeded when `supportedSpaces` is there too. */

@@ -8,6 +8,7 @@ export type {
   EmbeddingFunctionConfig,
   EmbedOptions,
   StoredEmbeddingFunction,
+  TokenCounter,
 } from './embedding-function.ts';
 export { CohereEmbeddingFunction, type CohereOptions } from './providers/cohere.ts';
 export { GoogleGeminiEmbeddingFunction, type GoogleGeminiOptions } from './providers/google-gemini.ts';

@@ -1,4 +1,8 @@
-/** What touches the machine: the `Files` port with Node's adapter, checksums, the size of its memory. */
+/**
+ * What touches the machine: the `Files` port with Node's adapter, files of models, checksums, memory and
+ * threads.
+ */
 export { checksum } from './checksum.ts';
 export { type Files, systemFiles } from './files.ts';
-export { machineMemoryBytes } from './machine.ts';
+export { machineMemoryBytes, machineThreads } from './machine.ts';
+export { packageFolder, readFileIfThere } from './model-files.ts';

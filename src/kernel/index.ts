@@ -5,5 +5,14 @@
  * each kernel in scalar.ts, which the tests hold the bytes to. The room knows bytes, widths and sums; what
  * a distance is, how vectors are turned into codes and where they lie in memory is decided above it.
  */
+export {
+  type EncoderCalls,
+  EncoderKernel,
+  MULTIPLY_MODES,
+  makeSharedMemory,
+  packRow,
+  type SharedMemory,
+} from './encoder-kernel.ts';
 export { Kernel, type KernelCalls } from './kernel.ts';
 export { dot, type QuantisedVector, quantise, scanList, scanRun, squaredL2 } from './scalar.ts';
+export { scalarEncoder } from './scalar-encoder.ts';

@@ -10,6 +10,7 @@
  */
 import { assert, DatabaseError } from '../base/index.ts';
 import { KERNEL_MODULE_BASE64, RELAXED_KERNEL_MODULE_BASE64 } from './module.generated.ts';
+import { PAGE_BYTES, type WasmMemory, wasm } from './wasm.ts';
 
 /**
  * The functions of the module. Positions and sizes are in bytes unless said otherwise; see assembly/ for
@@ -67,20 +68,6 @@ export interface KernelCalls {
   squaredL2(left: number, right: number, width: number): number;
 }
 
-/** What we use of WebAssembly; the compiler's library for Node does not declare it. */
-interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-interface Wasm {
-  validate(bytes: Uint8Array): boolean;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-  readonly Memory: new (descriptor: { initial: number; maximum: number }) => WasmMemory;
-}
-const wasm = (globalThis as unknown as { readonly WebAssembly: Wasm }).WebAssembly;
-
-const PAGE_BYTES = 65_536;
 /**
  * One page less than 32-bit addresses reach, so that the address just past a row never wraps round to 0.
  */

@@ -23,7 +23,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['base'],
   ['api', 'io', 'metrics'],
   ['kernel', 'sqlite', 'embed'],
-  ['records', 'vectors', 'text', 'columns', 'client'],
+  ['records', 'vectors', 'text', 'columns', 'client', 'models'],
   ['query', 'maintenance'],
   ['engine'],
   ['server', 'transfer'],
