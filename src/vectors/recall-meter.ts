@@ -1,10 +1,17 @@
 /**
  * Measures what recall each level of effort gives, on rows of the index itself.
  *
- * A sampled row is looked up as a query, without itself in the answer: exactly, in slices of a few
- * milliseconds in which several rows share what they read of the codes, and then at each
- * level from the lowest on until the answer is complete (higher levels are taken to be complete too). The
- * curve of a finished round answers which level a recall asks for; until then that of the round before does.
+ * A sampled row is looked up as a query, without itself in the answer, at each level from the lowest on until
+ * the answer is complete (higher levels are taken to be complete too). What is complete, some rows learn from
+ * an exact look at all rows, in slices of a few milliseconds in which several of them share what they read.
+ * That costs a thousand times a search, so that the other rows take the answer of the highest level for
+ * complete, and the exact ones tell what share of the truth that is:
+ *
+ *   recall(level) = found at the level / found at the highest level · found there / true neighbours
+ *                   (all sampled rows)                               (exact ones alone)
+ *
+ * The curve of a finished round answers which level a recall asks for; until then that of the round before
+ * does.
  */
 import type { Bitset } from '../base/index.ts';
 import { LEVELS } from './effort.ts';
@@ -13,16 +20,17 @@ import type { NearestSlots, VectorRows } from './vector-rows.ts';
 const K = 10;
 /** Searches for fewer than this many are judged by how well the single nearest is found. */
 const FEW = 4;
-/** Rows that are looked up in a round, and how many of them share a pass over all rows. */
+/** Rows that are looked up in a round, how many of them exactly, and how many share a pass over all rows. */
 const SAMPLES = 192;
+const SAMPLES_EXACT = 48;
 const GROUP = 16;
-/** The same where most vectors have to be read, so that a round is one pass over the file. */
+/** All of them, and exactly, where most vectors have to be read: a round is one pass over the file. */
 const SAMPLES_READ = 64;
 /**
  * Share of the allowed misses that the chosen level may have on the sample. Below 1 because queries need not
  * be distributed as rows are, and because a sample may be lucky.
  */
-const CAUTION = 0.4;
+const CAUTION = 0.3;
 /** From this share of changed rows on, the recall is measured again: new rows may be unlike the measured. */
 const UNMEASURED_SHARE = 0.1;
 /**
@@ -47,8 +55,13 @@ interface Sample {
   nearest: { readonly slot: number; readonly distance: number }[];
 }
 
-/** What was found at each level in a round so far, of how many. */
+/** What was found at each level in a round so far, of how many, by exact samples and by others. */
 interface Task {
+  readonly exact: Tally;
+  readonly relative: Tally;
+}
+
+interface Tally {
   readonly found: number[];
   wanted: number;
 }
@@ -70,6 +83,7 @@ export class RecallMeter {
   #rounds = 0;
   #sampled = 0;
   #samples = SAMPLES;
+  #exactSamples = SAMPLES_EXACT;
   #groupSize = GROUP;
   #group: Sample[] = [];
   /** Where the look at all rows goes on; −1 after it. */
@@ -154,6 +168,7 @@ export class RecallMeter {
     this.#group = [];
     const isRead = rows.cachedCount < rows.slotCount / 2;
     this.#samples = isRead ? SAMPLES_READ : SAMPLES;
+    this.#exactSamples = isRead ? SAMPLES_READ : SAMPLES_EXACT;
     this.#groupSize = isRead ? SAMPLES_READ : GROUP;
   }
 
@@ -171,7 +186,7 @@ export class RecallMeter {
   step(live: Bitset, isMeasured: (slot: number) => boolean): void {
     if (this.#group.length === 0) {
       this.#group = Array.from({ length: this.#groupSize }, () => this.#pick(isMeasured));
-      this.#cursor = 0;
+      this.#cursor = this.#sampled < this.#exactSamples ? 0 : -1;
       this.#compared = 0;
     }
     if (this.#cursor !== -1) {
@@ -245,33 +260,44 @@ export class RecallMeter {
    */
   #compare(sample: Sample, which: number, isMeasured: (slot: number) => boolean): void {
     if (!isMeasured(sample.slot)) return;
-    const slots = Uint32Array.from(sample.nearest.map(({ slot }) => slot).filter(isMeasured));
-    const exact = this.#rows.rank(sample.query, K + 1, slots, slots.length);
-    const isOwn = exact.slots.map((slot) => (slot === sample.slot ? 1 : 0));
-    const others = exact.distances.filter((_, i) => isOwn[i] === 0);
+    const isExact = this.#sampled < this.#exactSamples;
+    const all = isExact ? this.#nearestOf(sample, isMeasured) : this.#search(sample.query, K + 1, LEVELS - 1);
+    const others = all.distances.filter((_, i) => all.slots[i] !== sample.slot);
+    const kind = isExact ? 'exact' : 'relative';
     const [ten, one, nearest] = this.#tasks;
-    if (which === 0) this.#probe(sample, ten, others.subarray(0, K), K + 1, true);
-    else if (which === 1) this.#probe(sample, one, others.subarray(0, 1), 2, true);
-    else this.#probe(sample, nearest, exact.distances.subarray(0, 1), 1, false);
+    if (which === 0) this.#probe(sample, ten[kind], others.subarray(0, K), K + 1, true);
+    else if (which === 1) this.#probe(sample, one[kind], others.subarray(0, 1), 2, true);
+    else {
+      // Even where the highest level misses it, the row itself is there to be found.
+      const own = this.#rows.rank(sample.query, 1, Uint32Array.of(sample.slot), 1).distances[0]!;
+      const least = Math.min(own, all.distances[0] ?? own);
+      this.#probe(sample, nearest[kind], Float32Array.of(least), 1, false);
+    }
+  }
+
+  /** The nearest rows of an exact sample that are still there, itself among them. */
+  #nearestOf(sample: Sample, isMeasured: (slot: number) => boolean): NearestSlots {
+    const slots = Uint32Array.from(sample.nearest.map(({ slot }) => slot).filter(isMeasured));
+    return this.#rows.rank(sample.query, K + 1, slots, slots.length);
   }
 
   /**
    * Counts for one task how many neighbours at these distances a search for `k` finds at each level, the
    * sample's own row left out if `isOthers`.
    */
-  #probe(sample: Sample, task: Task, distances: Float32Array, k: number, isOthers: boolean): void {
+  #probe(sample: Sample, tally: Tally, distances: Float32Array, k: number, isOthers: boolean): void {
     const wanted = distances.length;
     if (wanted === 0) return;
     const farthest = distances[wanted - 1]!;
-    task.wanted += wanted;
+    tally.wanted += wanted;
     for (let level = 0; level < LEVELS; level++) {
       const answer = this.#search(sample.query, k, level);
       const isNear = (distance: number, i: number): boolean =>
         distance <= farthest && !(isOthers && answer.slots[i] === sample.slot);
       const found = Math.min(wanted, answer.distances.filter(isNear).length);
-      task.found[level]! += found;
+      tally.found[level]! += found;
       if (found < wanted) continue;
-      for (let above = level + 1; above < LEVELS; above++) task.found[above]! += found;
+      for (let above = level + 1; above < LEVELS; above++) tally.found[above]! += found;
       return;
     }
   }
@@ -288,9 +314,16 @@ function merge(nearest: Sample['nearest'], { slots, distances }: NearestSlots): 
 }
 
 function newTask(): Task {
-  return { found: new Array<number>(LEVELS).fill(0), wanted: 0 };
+  const newTally = (): Tally => ({ found: new Array<number>(LEVELS).fill(0), wanted: 0 });
+  return { exact: newTally(), relative: newTally() };
 }
 
-function curveOf({ found, wanted }: Task): number[] {
-  return found.map((count) => (wanted === 0 ? 1 : count / wanted));
+/** See the top of this file. Where nothing was to be found, nothing was missed. */
+function curveOf({ exact, relative }: Task): number[] {
+  const most = exact.found[LEVELS - 1]!;
+  const share = exact.wanted === 0 ? 1 : most / exact.wanted;
+  const wanted = relative.wanted + most;
+  return exact.found.map((found, level) =>
+    wanted === 0 ? share : (share * (found + relative.found[level]!)) / wanted,
+  );
 }
