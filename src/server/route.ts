@@ -62,7 +62,8 @@ export interface BodyRoute<Body> extends Partial<Pick<Route, 'parameters'>> {
   readonly respond: (call: RouteCall<Body>) => Promise<Answer>;
 }
 
-type Heading = Pick<Route, 'method' | 'path' | 'operation' | 'tag' | 'summary'>;
+/** What names and places a route. */
+export type Heading = Pick<Route, 'method' | 'path' | 'operation' | 'tag' | 'summary'>;
 
 /** Makes a route that takes no body. */
 export function plainRoute(heading: Heading, route: PlainRoute): Route {

@@ -86,6 +86,7 @@ function bodyFor({ name, id }: Target): unknown {
   return {
     ...{ name, new_name: `${name}-2`, ids: ['a'], embeddings: [[1, 2]], query_embeddings: [[1, 2]] },
     ...{ documents: ['x'], searches: [], function_id: 'f', output_collection: name, resource_name: id },
+    ...{ input_collection_id: id, operations: [] },
   };
 }
 

@@ -17,6 +17,12 @@ export interface Reply {
   readonly json: unknown;
 }
 
+/** The least body that has these members, as a route accepts it. */
+export function leastBody(required: readonly string[] = []): Record<string, unknown> {
+  const lists = ['ids', 'embeddings', 'query_embeddings', 'searches', 'operations'];
+  return Object.fromEntries(required.map((name) => [name, lists.includes(name) ? [] : `least_${name}`]));
+}
+
 /** A server without a socket. */
 export class Harness {
   readonly backend: Backend;

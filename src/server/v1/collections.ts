@@ -18,9 +18,7 @@ import { bodyRoute, plainRoute, type Route, type RouteCall } from '../route.ts';
 import { createCollectionBody, updateCollectionBody } from '../v2/schemas.ts';
 import { PAGE_PARAMETERS, readPage } from '../v2/scope.ts';
 import { formatInternalConfiguration, readConfiguration } from './configuration.ts';
-import { COLLECTION_PATH, DATABASE_PARAMETERS, findScope, ROOT_PATH, readDatabaseScope } from './scope.ts';
-
-const COLLECTIONS_PATH = `${ROOT_PATH}/collections`;
+import { COLLECTION_PATH, DATABASE_PARAMETERS, findScope, heading, readDatabaseScope } from './scope.ts';
 
 function formatCollection(info: CollectionInfo, call: RouteCall<unknown>): string {
   const { id, name, metadata, tenant, database } = info;
@@ -50,13 +48,7 @@ function readInput(body: NewCollection): CollectionInput {
 /** Create, list, count, get, update and delete. */
 export const COLLECTION_ROUTES: readonly Route[] = [
   plainRoute(
-    {
-      method: 'GET',
-      path: `${ROOT_PATH}/count_collections`,
-      operation: 'v1_count_collections',
-      tag: 'v1',
-      summary: 'How many collections a database has',
-    },
+    heading('GET', '/count_collections', 'count_collections', 'How many collections a database has'),
     {
       statuses: [200],
       parameters: DATABASE_PARAMETERS,
@@ -64,32 +56,22 @@ export const COLLECTION_ROUTES: readonly Route[] = [
         ok(String(await call.backend.countCollections(readDatabaseScope(call), call.options))),
     },
   ),
-  plainRoute(
-    {
-      method: 'GET',
-      path: COLLECTIONS_PATH,
-      operation: 'v1_list_collections',
-      tag: 'v1',
-      summary: 'The collections of a database',
+  plainRoute(heading('GET', '/collections', 'list_collections', 'The collections of a database'), {
+    statuses: [200, 400],
+    parameters: [...DATABASE_PARAMETERS, ...PAGE_PARAMETERS],
+    respond: async (call) => {
+      const scope = readDatabaseScope(call);
+      const collections = await call.backend.listCollections(scope, readPage(call), call.options);
+      return ok(`[${collections.map((info) => formatCollection(info, call)).join(',')}]`);
     },
-    {
-      statuses: [200, 400],
-      parameters: [...DATABASE_PARAMETERS, ...PAGE_PARAMETERS],
-      respond: async (call) => {
-        const scope = readDatabaseScope(call);
-        const collections = await call.backend.listCollections(scope, readPage(call), call.options);
-        return ok(`[${collections.map((info) => formatCollection(info, call)).join(',')}]`);
-      },
-    },
-  ),
+  }),
   bodyRoute(
-    {
-      method: 'POST',
-      path: COLLECTIONS_PATH,
-      operation: 'v1_create_collection',
-      tag: 'v1',
-      summary: 'Creates a collection, or gets the one of that name',
-    },
+    heading(
+      'POST',
+      '/collections',
+      'create_collection',
+      'Creates a collection, or gets the one of that name',
+    ),
     {
       statuses: [200, 400, 409],
       parameters: DATABASE_PARAMETERS,
@@ -101,32 +83,17 @@ export const COLLECTION_ROUTES: readonly Route[] = [
       },
     },
   ),
-  plainRoute(
-    {
-      method: 'GET',
-      path: COLLECTION_PATH,
-      operation: 'v1_get_collection',
-      tag: 'v1',
-      summary: 'A collection by its name',
+  plainRoute(heading('GET', COLLECTION_PATH, 'get_collection', 'A collection by its name'), {
+    statuses: [200, 404],
+    parameters: DATABASE_PARAMETERS,
+    respond: async (call) => {
+      const name = call.param('collection');
+      const info = await call.backend.getCollection(readDatabaseScope(call), name, call.options);
+      return ok(formatCollection(info, call));
     },
-    {
-      statuses: [200, 404],
-      parameters: DATABASE_PARAMETERS,
-      respond: async (call) => {
-        const name = call.param('collection');
-        const info = await call.backend.getCollection(readDatabaseScope(call), name, call.options);
-        return ok(formatCollection(info, call));
-      },
-    },
-  ),
+  }),
   bodyRoute(
-    {
-      method: 'PUT',
-      path: COLLECTION_PATH,
-      operation: 'v1_update_collection',
-      tag: 'v1',
-      summary: 'Renames a collection or replaces its metadata',
-    },
+    heading('PUT', COLLECTION_PATH, 'update_collection', 'Renames a collection or replaces its metadata'),
     {
       statuses: [200, 400, 404, 409],
       body: updateCollectionBody,
@@ -143,21 +110,12 @@ export const COLLECTION_ROUTES: readonly Route[] = [
       },
     },
   ),
-  plainRoute(
-    {
-      method: 'DELETE',
-      path: COLLECTION_PATH,
-      operation: 'v1_delete_collection',
-      tag: 'v1',
-      summary: 'Deletes a collection by its name',
+  plainRoute(heading('DELETE', COLLECTION_PATH, 'delete_collection', 'Deletes a collection by its name'), {
+    statuses: [200, 404],
+    parameters: DATABASE_PARAMETERS,
+    respond: async (call) => {
+      await call.backend.deleteCollection(readDatabaseScope(call), call.param('collection'), call.options);
+      return ok('null');
     },
-    {
-      statuses: [200, 404],
-      parameters: DATABASE_PARAMETERS,
-      respond: async (call) => {
-        await call.backend.deleteCollection(readDatabaseScope(call), call.param('collection'), call.options);
-        return ok('null');
-      },
-    },
-  ),
+  }),
 ];

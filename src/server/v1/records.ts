@@ -19,22 +19,19 @@ import {
   type WriteBody,
 } from '../v2/schemas.ts';
 import { getBody, queryBody } from './schemas.ts';
-import { COLLECTION_PATH, findScope } from './scope.ts';
+import { COLLECTION_PATH, findScope, heading } from './scope.ts';
 
 function writeRoute(verb: WriteVerb, summary: string, status: number, body: Shape<WriteBody>): Route {
-  return bodyRoute(
-    { method: 'POST', path: `${COLLECTION_PATH}/${verb}`, operation: `v1_${verb}`, tag: 'v1', summary },
-    {
-      statuses: [status, 400, 404, 501],
-      body,
-      respond: async (call) => {
-        const scope = await findScope(call);
-        const batch = parseBatch(call.body, verb);
-        await call.backend[verb](scope, batch, { ...call.options, isBatchGivenAway: true });
-        return { status, body: 'true' };
-      },
+  return bodyRoute(heading('POST', `${COLLECTION_PATH}/${verb}`, verb, summary), {
+    statuses: [status, 400, 404, 501],
+    body,
+    respond: async (call) => {
+      const scope = await findScope(call);
+      const batch = parseBatch(call.body, verb);
+      await call.backend[verb](scope, batch, { ...call.options, isBatchGivenAway: true });
+      return { status, body: 'true' };
     },
-  );
+  });
 }
 
 /** The columns that this API and ours both have. */
@@ -72,13 +69,7 @@ export const RECORD_ROUTES: readonly Route[] = [
   writeRoute('upsert', 'Adds records, or updates those whose id exists', 200, upsertBody),
   writeRoute('update', 'Updates records; ids that do not exist are ignored', 200, updateBody),
   bodyRoute(
-    {
-      method: 'POST',
-      path: `${COLLECTION_PATH}/get`,
-      operation: 'v1_get',
-      tag: 'v1',
-      summary: 'Records by ids and filters, in the order of insertion',
-    },
+    heading('POST', `${COLLECTION_PATH}/get`, 'get', 'Records by ids and filters, in the order of insertion'),
     {
       statuses: [200, 400, 404],
       body: getBody,
@@ -93,13 +84,12 @@ export const RECORD_ROUTES: readonly Route[] = [
     },
   ),
   bodyRoute(
-    {
-      method: 'POST',
-      path: `${COLLECTION_PATH}/query`,
-      operation: 'v1_query',
-      tag: 'v1',
-      summary: 'The nearest records for each embedding, nearest first',
-    },
+    heading(
+      'POST',
+      `${COLLECTION_PATH}/query`,
+      'query',
+      'The nearest records for each embedding, nearest first',
+    ),
     {
       statuses: [200, 400, 404],
       body: queryBody,
@@ -111,27 +101,13 @@ export const RECORD_ROUTES: readonly Route[] = [
       },
     },
   ),
-  bodyRoute(
-    {
-      method: 'POST',
-      path: `${COLLECTION_PATH}/delete`,
-      operation: 'v1_delete',
-      tag: 'v1',
-      summary: 'Deletes records by ids and filters',
-    },
-    { statuses: [200, 400, 404], body: deleteBody, respond: remove },
-  ),
-  plainRoute(
-    {
-      method: 'GET',
-      path: `${COLLECTION_PATH}/count`,
-      operation: 'v1_count',
-      tag: 'v1',
-      summary: 'How many records a collection has',
-    },
-    {
-      statuses: [200, 400, 404],
-      respond: async (call) => ok(String(await call.backend.count(await findScope(call), call.options))),
-    },
-  ),
+  bodyRoute(heading('POST', `${COLLECTION_PATH}/delete`, 'delete', 'Deletes records by ids and filters'), {
+    statuses: [200, 400, 404],
+    body: deleteBody,
+    respond: remove,
+  }),
+  plainRoute(heading('GET', `${COLLECTION_PATH}/count`, 'count', 'How many records a collection has'), {
+    statuses: [200, 400, 404],
+    respond: async (call) => ok(String(await call.backend.count(await findScope(call), call.options))),
+  }),
 ];

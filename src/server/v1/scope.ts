@@ -7,12 +7,15 @@ import {
   isUuid,
 } from '../../api/index.ts';
 import { DatabaseError } from '../../base/index.ts';
-import type { QueryParameter, RouteCall } from '../route.ts';
+import type { Heading, Method, QueryParameter, RouteCall } from '../route.ts';
 
-/** The root of the API. */
-export const ROOT_PATH = '/api/v1';
 /** The path of a collection: by name where it is got or deleted, else by UUID. */
-export const COLLECTION_PATH: string = `${ROOT_PATH}/collections/:collection`;
+export const COLLECTION_PATH = '/collections/:collection';
+
+/** The heading of a route whose path begins below the root of the API. */
+export function heading(method: Method, path: string, operation: string, summary: string): Heading {
+  return { method, path: `/api/v1${path}`, operation: `v1_${operation}`, tag: 'v1', summary };
+}
 
 /** The parameters that name a database; clients from before tenants existed send neither. */
 export const DATABASE_PARAMETERS: readonly QueryParameter[] = [

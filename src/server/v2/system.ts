@@ -1,7 +1,7 @@
 /** Routes about the server itself. */
 import { checkTenantName } from '../../api/index.ts';
 import { NOTHING, ok } from '../answer.ts';
-import { bodyRoute, plainRoute, type Route, type RouteCall } from '../route.ts';
+import { bodyRoute, type Heading, plainRoute, type Route } from '../route.ts';
 import { nameBody, tenantUpdateBody } from './schemas.ts';
 
 /**
@@ -10,20 +10,41 @@ import { nameBody, tenantUpdateBody } from './schemas.ts';
  */
 const PROTOCOL_VERSION = '1.0.0';
 
-async function heartbeat({ backend, options }: RouteCall<unknown>) {
-  return ok(`{"nanosecond heartbeat":${await backend.heartbeat(options)}}`);
+/** Answers with the time. */
+export function heartbeatRoute(heading: Omit<Heading, 'method' | 'summary'>): Route {
+  return plainRoute(
+    { ...heading, method: 'GET', summary: 'The time, in nanoseconds since 1970' },
+    {
+      statuses: [200],
+      audience: 'anyone',
+      respond: async ({ backend, options }) =>
+        ok(`{"nanosecond heartbeat":${await backend.heartbeat(options)}}`),
+    },
+  );
 }
 
-const heartbeatRoute = (path: string, operation: string): Route =>
-  plainRoute(
-    { method: 'GET', path, operation, tag: 'System', summary: 'The time, in nanoseconds since 1970' },
-    { statuses: [200], audience: 'anyone', respond: heartbeat },
+/** Deletes everything. */
+export function resetRoute(heading: Omit<Heading, 'method' | 'summary'>): Route {
+  return plainRoute(
+    {
+      ...heading,
+      method: 'POST',
+      summary: 'Deletes everything, if the server was started so that it may',
+    },
+    {
+      statuses: [200, 403],
+      respond: async ({ backend, options }) => {
+        await backend.reset(options);
+        return ok('true');
+      },
+    },
   );
+}
 
 /** Heartbeat, health, version, limits, identity, reset, and tenants. */
 export const SYSTEM_ROUTES: readonly Route[] = [
-  heartbeatRoute('/api/v2', 'root'),
-  heartbeatRoute('/api/v2/heartbeat', 'heartbeat'),
+  heartbeatRoute({ path: '/api/v2', operation: 'root', tag: 'System' }),
+  heartbeatRoute({ path: '/api/v2/heartbeat', operation: 'heartbeat', tag: 'System' }),
   plainRoute(
     {
       method: 'GET',
@@ -91,22 +112,7 @@ export const SYSTEM_ROUTES: readonly Route[] = [
       },
     },
   ),
-  plainRoute(
-    {
-      method: 'POST',
-      path: '/api/v2/reset',
-      operation: 'reset',
-      tag: 'System',
-      summary: 'Deletes everything, if the server was started so that it may',
-    },
-    {
-      statuses: [200, 403],
-      respond: async ({ backend, options }) => {
-        await backend.reset(options);
-        return ok('true');
-      },
-    },
-  ),
+  resetRoute({ path: '/api/v2/reset', operation: 'reset', tag: 'System' }),
   bodyRoute(
     {
       method: 'POST',
