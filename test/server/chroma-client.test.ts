@@ -1,5 +1,16 @@
 /** The official `chromadb` client, unchanged, over a socket: its quick start, and each of its calls. */
-import { AdminClient, ChromaClient, type Collection, type EmbeddingFunction, IncludeEnum } from 'chromadb';
+import {
+  AdminClient,
+  ChromaClient,
+  type Collection,
+  type EmbeddingFunction,
+  IncludeEnum,
+  ReadLevel,
+  Schema,
+  SparseVectorIndexConfig,
+  StringInvertedIndexConfig,
+  VectorIndexConfig,
+} from 'chromadb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend } from '../../src/api/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
@@ -222,6 +233,62 @@ describe('records', () => {
     const fork = await collection.fork({ name: 'forked' });
     expect([await fork.count(), await collection.forkCount()]).toEqual([await collection.count(), 1]);
     await expect(collection.fork({ name: 'forked' })).rejects.toThrow(/already exists/);
+  });
+});
+
+describe('collections', () => {
+  test('are had by resource name, several at once, and as handles that ask nothing', async () => {
+    const [first, second] = [await makeCollection(), await makeCollection()];
+    const crn = `default_tenant:default_database:${first.name}`;
+    expect((await client.getCollectionByCrn(crn)).id).toBe(first.id);
+    await expect(client.getCollectionByCrn('default_tenant:default_database:none')).rejects.toThrow(
+      /not.*found/i,
+    );
+    const both = await client.getCollections([first.name, second.name]);
+    expect(both.map(({ id }) => id)).toEqual([first.id, second.id]);
+    const handle = client.collection(first.id);
+    expect(await handle.count({ readLevel: ReadLevel.INDEX_ONLY })).toBe(3);
+    expect(await handle.delete({ where: { legs: { $gte: 0 } }, limit: 2 })).toEqual({ deleted: 2 });
+    expect((await handle.get()).ids).toEqual(['c']);
+  });
+
+  test('renamed onto a taken name are refused, and keep their own', async () => {
+    const [first, second] = [await makeCollection(), await makeCollection()];
+    const { name } = second;
+    await expect(second.modify({ name: first.name })).rejects.toThrow(/already exists/);
+    expect((await client.getCollection({ name })).id).toBe(second.id);
+  });
+
+  test('do what their schema says: space, and filters only on what is indexed', async () => {
+    const schema = new Schema()
+      .createIndex(new VectorIndexConfig({ space: 'ip', hnsw: { ef_search: 7 } }))
+      .deleteIndex(new StringInvertedIndexConfig(), 'hidden');
+    const made = await client.createCollection({ name: 'with_schema', schema, embeddingFunction: null });
+    expect(made.configuration.hnsw).toMatchObject({ space: 'ip', ef_search: 7, max_neighbors: 16 });
+    await made.add({ ids: ['a'], embeddings: [[1, 2]], metadatas: [{ hidden: 'x', shown: 'y' }] });
+    expect((await made.get({ where: { shown: 'y' } })).ids).toEqual(['a']);
+    const refused = /Cannot filter using metadata key 'hidden' with type 'Str' because indexing is disabled/;
+    await expect(made.get({ where: { hidden: 'x' } })).rejects.toThrow(refused);
+    await expect(made.query({ queryEmbeddings: [[1, 2]], where: { hidden: 'x' } })).rejects.toThrow(refused);
+    await expect(made.delete({ where: { hidden: 'x' } })).rejects.toThrow(refused);
+    const again = await client.getCollection({ name: 'with_schema' });
+    const keys = again.schema!.serializeToJSON().keys;
+    expect(Object.keys(keys).sort()).toEqual(['#document', '#embedding', 'hidden', 'shown']);
+    expect(keys['#embedding']!['float_list']!['vector_index']!.config).toMatchObject({ space: 'ip' });
+  });
+
+  test('take a schema that says nothing, and refuse one with a sparse index', async () => {
+    const made = await client.createCollection({
+      name: 'with_empty_schema',
+      schema: new Schema(),
+      embeddingFunction: null,
+    });
+    expect(made.configuration.hnsw).toMatchObject({ space: 'l2' });
+    const sparse = new Schema().createIndex(new SparseVectorIndexConfig(), 'terms');
+    const input = { name: 'with_sparse', schema: sparse, embeddingFunction: null };
+    await expect(client.createCollection(input)).rejects.toThrow(
+      /Sparse vector indexing is not enabled in local/,
+    );
   });
 });
 
