@@ -125,6 +125,14 @@ describe('collections', () => {
     expect(answer(await send('DELETE', '/collections/lives'))).toEqual([200, null]);
   });
 
+  test('take empty metadata for none, and lose theirs by it', async () => {
+    const id = await createCollection('bare', { metadata: {} });
+    expect((await send('GET', '/collections/bare')).json).toMatchObject({ metadata: null });
+    await send('PUT', `/collections/${id}`, { new_metadata: { a: 1 } });
+    await send('PUT', `/collections/${id}`, { new_metadata: {} });
+    expect((await send('GET', '/collections/bare')).json).toMatchObject({ metadata: null });
+  });
+
   test('have the members that each generation of clients can read, and no others for the oldest', async () => {
     const id = await createCollection('seen');
     const least = { id, name: 'seen', metadata: null };

@@ -11,6 +11,7 @@ import {
   type CollectionInput,
   checkName,
   encodeCollectionMetadata,
+  isJsonObject,
   parseSchema,
 } from '../../api/index.ts';
 import { ok } from '../answer.ts';
@@ -31,6 +32,12 @@ function formatCollection(info: CollectionInfo, call: RouteCall<unknown>): strin
   return `${placed},"dimension":${info.dimension},"configuration_json":${configuration},"version":0,"log_position":0}`;
 }
 
+/** Metadata of a collection. An empty object, which old clients in several languages send, is none. */
+function readMetadata(value: unknown, field?: string): string | null {
+  const isEmpty = isJsonObject(value) && Object.keys(value).length === 0;
+  return isEmpty ? null : encodeCollectionMetadata(value, field);
+}
+
 interface NewCollection {
   readonly name: string;
   readonly metadata: unknown;
@@ -40,7 +47,7 @@ interface NewCollection {
 
 function readInput(body: NewCollection): CollectionInput {
   checkName(body.name, '');
-  const metadata = encodeCollectionMetadata(body.metadata);
+  const metadata = readMetadata(body.metadata);
   const { schema, configuration } = parseSchema(null, readConfiguration(body.configuration, metadata));
   return { name: body.name, metadata, configuration, schema, getOrCreate: body.get_or_create };
 }
@@ -103,7 +110,7 @@ export const COLLECTION_ROUTES: readonly Route[] = [
         if (name !== null) checkName(name, '');
         const changes = {
           name: name ?? undefined,
-          metadata: metadata === null ? undefined : encodeCollectionMetadata(metadata, 'new_metadata'),
+          metadata: metadata === null ? undefined : readMetadata(metadata, 'new_metadata'),
         };
         await call.backend.updateCollection(scope, changes, call.options);
         return ok('null');
