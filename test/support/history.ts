@@ -1,0 +1,106 @@
+/**
+ * Whether what several clients saw of one record can have happened in some order: linearizability.
+ *
+ * A history has the calls of all clients on one record, each with the times at which it was made and
+ * answered. It is linearizable if the calls can be put into an order in which every call sees what the ones
+ * before it have made of the record, and in which no call stands before one that was answered before it was
+ * made. A call that was never answered, because its process died, may stand anywhere after it was made, or
+ * nowhere.
+ *
+ * The search is the one of Wing and Gong (1993) with Lowe's memory of configurations: which calls are done,
+ * and what the record is, are never tried twice. Records are independent of each other, so that each has a
+ * search of its own (Herlihy and Wing: linearizability is local).
+ */
+
+/** What a call does to the record, or what it saw; `null` stands for no record. */
+export type Action =
+  | { readonly kind: 'upsert' | 'add' | 'update'; readonly value: string }
+  | { readonly kind: 'delete' }
+  | { readonly kind: 'read'; readonly value: string | null };
+
+/** A call on the record. */
+export interface Operation {
+  readonly action: Action;
+  readonly madeAt: number;
+  /** Infinity for a call that was never answered. */
+  readonly answeredAt: number;
+}
+
+/** The record after an action; `undefined` where a read cannot have seen it so. */
+function after(value: string | null, action: Action): string | null | undefined {
+  switch (action.kind) {
+    case 'upsert':
+      return action.value;
+    case 'add':
+      return value ?? action.value;
+    case 'update':
+      return value === null ? null : action.value;
+    case 'delete':
+      return null;
+    case 'read':
+      return action.value === value ? value : undefined;
+  }
+}
+
+/**
+ * A configuration of the search. All operations before `first` are done, and of those from there on the
+ * ones whose bit is set in `done`, the lowest bit being that of `first`; `left` of the others were
+ * answered.
+ */
+interface Configuration {
+  readonly first: number;
+  readonly done: bigint;
+  readonly left: number;
+  readonly value: string | null;
+}
+
+/** Whether a history can have happened, from no record on. */
+export function isLinearizable(history: readonly Operation[]): boolean {
+  const operations = [...history].sort((a, b) => a.madeAt - b.madeAt);
+  const left = operations.filter(isAnswered).length;
+  const waiting: Configuration[] = [{ first: 0, done: 0n, left, value: null }];
+  const seen = new Set<string>();
+  for (let here = waiting.pop(); here !== undefined; here = waiting.pop()) {
+    if (here.left === 0) return true;
+    const key = `${here.first} ${here.done} ${here.value}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    // The last of them is tried first: what was made first is most likely what happened first.
+    for (const next of nextOperations(operations, here).reverse()) {
+      const value = after(here.value, operations[next]!.action);
+      if (value !== undefined) waiting.push(withDone(operations, here, next, value));
+    }
+  }
+  return false;
+}
+
+function isAnswered({ answeredAt }: Operation): boolean {
+  return answeredAt !== Number.POSITIVE_INFINITY;
+}
+
+/** The operations that may come next: those made before any other one that is not done was answered. */
+function nextOperations(operations: readonly Operation[], { first, done }: Configuration): number[] {
+  const next: number[] = [];
+  let firstAnswer = Number.POSITIVE_INFINITY;
+  for (let i = first; i < operations.length; i++) {
+    if ((done >> BigInt(i - first)) & 1n) continue;
+    const { madeAt, answeredAt } = operations[i]!;
+    // Sorted by when they were made: all later ones were made after an answer that is still to come.
+    if (madeAt > firstAnswer) break;
+    next.push(i);
+    firstAnswer = Math.min(firstAnswer, answeredAt);
+  }
+  return next;
+}
+
+function withDone(
+  operations: readonly Operation[],
+  here: Configuration,
+  operation: number,
+  value: string | null,
+): Configuration {
+  let { first } = here;
+  let done = here.done | (1n << BigInt(operation - first));
+  for (; done & 1n; done >>= 1n) first++;
+  return { first, done, left: here.left - (isAnswered(operations[operation]!) ? 1 : 0), value };
+}
