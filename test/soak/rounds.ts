@@ -19,10 +19,13 @@ export const SOAK_MINUTES: number | null =
 export class Rounds {
   readonly seed: number;
   readonly #count: number;
+  readonly #share: number;
   #done = 0;
 
-  constructor(count: number, seed: number) {
+  /** `share` is the part of the time that these rounds take, where they are not the only ones. */
+  constructor(count: number, seed: number, share = 1) {
     this.#count = count;
+    this.#share = share;
     this.seed = Number(process.env['SOAK_SEED'] ?? seed);
   }
 
@@ -38,7 +41,7 @@ export class Rounds {
 
   /** Numbers of the rounds, until there were enough of them or the time is over. */
   *[Symbol.iterator](): Generator<number> {
-    const endMs = performance.now() + (SOAK_MINUTES ?? 0) * MINUTE_MS;
+    const endMs = performance.now() + (SOAK_MINUTES ?? 0) * MINUTE_MS * this.#share;
     while (SOAK_MINUTES === null ? this.#done < this.#count : performance.now() < endMs) yield this.#done++;
   }
 

@@ -1,0 +1,416 @@
+/**
+ * The life of a database as its clients see it: deeds as plain data, which fast-check draws and shrinks,
+ * and the one who does them to a client and to a model alike, and compares. The model is a map of names to
+ * naive collections.
+ */
+import { expect } from 'vitest';
+import { seededNumbers } from '../../src/base/index.ts';
+import { type Collection, DatabaseClient, type SelectionInput } from '../../src/client/index.ts';
+import { FAMILIES } from '../support/hard-vectors.ts';
+import {
+  documentOf,
+  type Hit,
+  NaiveCollection,
+  type NaiveFilter,
+  type NaiveRecord,
+} from '../support/naive-collection.ts';
+import type { Home } from './homes.ts';
+
+const NAMES = ['first', 'second', 'third'];
+export const WORDS: readonly string[] = ['amber', 'birch', 'cedar'];
+export const ID_COUNT = 40;
+const DIMENSION = 4;
+/** Memory that a database is opened with: the least there is, and enough. */
+export const BUDGETS: readonly number[] = [1_000_000, 512_000_000];
+
+/** Which records: a run of ids, and what else must hold. */
+export interface Selection {
+  readonly first: number;
+  readonly count: number;
+  readonly hasIds: boolean;
+  readonly groupBelow: number | null;
+  readonly word: string | null;
+}
+
+/** A write to some records of a collection. */
+export interface Write {
+  readonly verb: 'add' | 'upsert' | 'update' | 'update metadata' | 'delete';
+  readonly of: Selection;
+}
+
+/** One step of a life; `of` numbers names or collections, whichever there are. */
+export type Deed =
+  | { readonly kind: 'create' | 'get or create'; readonly of: number; readonly mark: number }
+  | {
+      readonly kind: 'drop' | 'fork' | 'peek' | 'count' | 'settle' | 'verify' | 'repair';
+      readonly of: number;
+    }
+  | { readonly kind: 'modify'; readonly of: number; readonly mark: number; readonly isRenamed: boolean }
+  | { readonly kind: 'write'; readonly of: number; readonly write: Write }
+  /** Calls that are made before the first of them is answered. */
+  | { readonly kind: 'together'; readonly of: number; readonly writes: readonly Write[] }
+  | { readonly kind: 'wrong'; readonly of: number; readonly fault: 'dimension' | 'no embedding' | 'NaN' }
+  | {
+      readonly kind: 'get';
+      readonly of: number;
+      readonly which: Selection;
+      readonly limit: number | null;
+      readonly offset: number;
+    }
+  | { readonly kind: 'query'; readonly of: number; readonly which: Selection; readonly nResults: number }
+  | { readonly kind: 'list' | 'other opener' | 'clock jump' }
+  | { readonly kind: 'reopen' | 'kill' | 'lose indexes'; readonly memory: number };
+
+/** A collection of the model. */
+interface Known {
+  readonly model: NaiveCollection;
+  mark: number;
+}
+
+/** See the top of this file. */
+export class ClientLife {
+  readonly #home: Home;
+  readonly #chance: () => number;
+  readonly #draws: readonly (() => Float32Array)[];
+  readonly #known = new Map<string, Known>();
+  #client!: DatabaseClient;
+
+  private constructor(home: Home, seed: number) {
+    this.#home = home;
+    this.#chance = seededNumbers(seed);
+    this.#draws = (['small integers', 'gaussian', 'duplicates'] as const).map((family) =>
+      FAMILIES[family](DIMENSION, this.#chance),
+    );
+  }
+
+  /** Lives a whole life in a home of its own, and compares everything at its end. */
+  static async live(makeHome: () => Promise<Home>, seed: number, deeds: readonly Deed[]): Promise<void> {
+    const home = await makeHome();
+    const life = new ClientLife(home, seed);
+    try {
+      life.#meet();
+      for (const deed of deeds) await life.#do(deed);
+      await life.#compareAll();
+      if (home.reopen !== undefined) {
+        await home.reopen(BUDGETS.at(-1)!);
+        life.#meet();
+        await life.#compareAll();
+      }
+    } finally {
+      await home.leave();
+    }
+  }
+
+  #meet(): void {
+    this.#client = new DatabaseClient(async () => this.#home.backend);
+  }
+
+  async #do(deed: Deed): Promise<void> {
+    switch (deed.kind) {
+      case 'list':
+        return this.#list();
+      case 'create':
+      case 'get or create':
+        return this.#create(deed.kind, NAMES[deed.of % NAMES.length]!, deed.mark);
+      case 'reopen':
+      case 'kill':
+      case 'lose indexes':
+        return this.#leaveAndReturn(deed.kind, deed.memory);
+      case 'other opener':
+        await this.#home.changeOpener?.();
+        this.#meet();
+        return;
+      case 'clock jump':
+        this.#home.jumpClock?.((this.#chance() - 0.5) * 1e8);
+        expect(await this.#client.heartbeat()).toEqual(expect.any(Number));
+        return;
+      default:
+        return this.#doWith(deed);
+    }
+  }
+
+  /** A deed to a collection; where there is none, one that has to fail. */
+  async #doWith(
+    deed: Exclude<
+      Deed,
+      {
+        kind:
+          | 'list'
+          | 'create'
+          | 'get or create'
+          | 'reopen'
+          | 'kill'
+          | 'lose indexes'
+          | 'other opener'
+          | 'clock jump';
+      }
+    >,
+  ): Promise<void> {
+    const names = [...this.#known.keys()];
+    const name = names[deed.of % Math.max(1, names.length)];
+    if (name === undefined) {
+      const missing = this.#client.getCollection({ name: 'nobody' });
+      return expect(missing).rejects.toMatchObject({ code: 'TESSERA_COLLECTION_NOT_FOUND' });
+    }
+    const known = this.#known.get(name)!;
+    const collection = await this.#client.getCollection({ name });
+    expect(collection.metadata).toEqual({ mark: known.mark });
+    switch (deed.kind) {
+      case 'drop':
+        this.#known.delete(name);
+        return this.#client.deleteCollection({ name });
+      case 'modify':
+        return this.#modify(collection, known, deed);
+      case 'fork':
+        return this.#fork(collection, known);
+      case 'write':
+        return this.#write(collection, known.model, deed.write)();
+      case 'together':
+        return this.#writeTogether(collection, known.model, deed.writes);
+      case 'wrong':
+        return this.#writeWrongly(collection, known.model, deed.fault);
+      case 'get':
+        return this.#get(collection, known.model, deed);
+      case 'query':
+        return this.#query(collection, known.model, deed.which, deed.nResults);
+      case 'peek': {
+        const expected = [...known.model.records.keys()].slice(0, 3);
+        expect((await collection.peek({ limit: 3 })).ids).toEqual(expected);
+        return;
+      }
+      case 'count':
+        expect(await collection.count()).toBe(known.model.records.size);
+        return;
+      case 'settle':
+        await collection.settle();
+        expect((await collection.stats()).recordCount).toBe(known.model.records.size);
+        return;
+      case 'verify':
+        expect(await collection.verify()).toMatchObject({
+          recordCount: known.model.records.size,
+          faultCount: 0,
+        });
+        return;
+      case 'repair':
+        expect((await collection.repair()).before).toMatchObject({ faultCount: 0 });
+        return;
+    }
+  }
+
+  async #list(): Promise<void> {
+    const found = await this.#client.listCollections();
+    expect(found.map(({ name }) => name).sort()).toEqual([...this.#known.keys()].sort());
+    expect(await this.#client.countCollections()).toBe(this.#known.size);
+  }
+
+  async #create(kind: 'create' | 'get or create', name: string, mark: number): Promise<void> {
+    const known = this.#known.get(name);
+    const input = { name, metadata: { mark }, embeddingFunction: null };
+    if (known !== undefined && kind === 'create') {
+      const call = this.#client.createCollection(input);
+      return expect(call).rejects.toMatchObject({ code: 'TESSERA_ALREADY_EXISTS' });
+    }
+    const made =
+      kind === 'create'
+        ? await this.#client.createCollection(input)
+        : await this.#client.getOrCreateCollection(input);
+    if (known === undefined) this.#known.set(name, { model: new NaiveCollection('l2'), mark });
+    expect(made.metadata).toEqual({ mark: known?.mark ?? mark });
+  }
+
+  async #modify(
+    collection: Collection,
+    known: Known,
+    { mark, isRenamed }: { readonly mark: number; readonly isRenamed: boolean },
+  ): Promise<void> {
+    const free = NAMES.find((name) => !this.#known.has(name));
+    const rename = isRenamed && free !== undefined ? { name: free } : {};
+    const former = collection.name;
+    await collection.modify({ metadata: { mark }, ...rename });
+    known.mark = mark;
+    this.#known.delete(former);
+    this.#known.set(rename.name ?? former, known);
+  }
+
+  async #fork(collection: Collection, known: Known): Promise<void> {
+    const name = NAMES.find((each) => !this.#known.has(each));
+    if (name === undefined) {
+      const call = collection.fork({ name: NAMES[0]! });
+      return expect(call).rejects.toMatchObject({ code: 'TESSERA_ALREADY_EXISTS' });
+    }
+    await collection.fork({ name });
+    const model = new NaiveCollection('l2');
+    model.add([...known.model.records.values()]);
+    this.#known.set(name, { model, mark: known.mark });
+  }
+
+  /** Applies a write to the model; gives what makes the call. */
+  #write(collection: Collection, model: NaiveCollection, { verb, of }: Write): () => Promise<void> {
+    const filter = filterOf(of);
+    const isFiltered = filter.groupBelow !== undefined || filter.word !== undefined;
+    if (verb !== 'delete' || !isFiltered) return this.#writeTo(collection, model, verb, idsOf(of));
+    const { length } = model.select(filter);
+    model.delete(filter);
+    return async () => {
+      expect(await collection.delete(inputOf(filter))).toEqual({ deleted: length });
+    };
+  }
+
+  /** The same by ids alone. */
+  #writeTo(
+    collection: Collection,
+    model: NaiveCollection,
+    verb: Write['verb'],
+    ids: readonly string[],
+  ): () => Promise<void> {
+    if (verb === 'delete') {
+      model.delete({ ids });
+      return async () => void (await collection.delete({ ids }));
+    }
+    const records = ids.map((id) => this.#record(id));
+    const metadatas = records.map(({ group }) => ({ group }));
+    if (verb === 'update metadata') {
+      const changed = records.flatMap(({ id, group }) => {
+        const former = model.records.get(id);
+        return former === undefined ? [] : [{ ...former, group }];
+      });
+      model.update(changed, true);
+      return () => collection.update({ ids, metadatas });
+    }
+    if (verb === 'update') model.update(records, true);
+    else model[verb](records);
+    const documents = records.map(({ word }) => documentOf(word));
+    const embeddings = records.map(({ embedding }) => Array.from(embedding));
+    return () => collection[verb]({ ids, documents, metadatas, embeddings });
+  }
+
+  /**
+   * Writes that are made at once may be done in any order: they are about different records, all of them
+   * stored, so that the order cannot be seen.
+   */
+  async #writeTogether(
+    collection: Collection,
+    model: NaiveCollection,
+    writes: readonly Write[],
+  ): Promise<void> {
+    const free = new Set(model.records.keys());
+    const calls = writes.flatMap(({ verb, of }) => {
+      const ids = idsOf(of).filter((id) => free.delete(id));
+      if (ids.length === 0) return [];
+      return [this.#writeTo(collection, model, verb === 'add' ? 'upsert' : verb, ids)];
+    });
+    await Promise.all(calls.map((call) => call()));
+    expect(await collection.count()).toBe(model.records.size);
+  }
+
+  /** A call that must be refused whole. */
+  async #writeWrongly(collection: Collection, model: NaiveCollection, fault: string): Promise<void> {
+    const ids = ['r0', 'new one'];
+    const good = [1, 2, 3, 4];
+    if (fault === 'dimension') {
+      // The first record of a collection says what its dimension is.
+      if (model.records.size === 0) return;
+      const call = collection.upsert({ ids, embeddings: [[1], [2]] });
+      return expect(call).rejects.toMatchObject({ code: 'TESSERA_DIMENSION_MISMATCH' });
+    }
+    const embeddings = fault === 'NaN' ? [good, [1, Number.NaN, 3, 4]] : undefined;
+    const call = collection.upsert({ ids, ...(embeddings ? { embeddings } : { documents: ['a', 'b'] }) });
+    const code = fault === 'NaN' ? 'TESSERA_INVALID_EMBEDDING' : expect.stringMatching(/EMBEDDING/);
+    await expect(call).rejects.toMatchObject({ code });
+  }
+
+  async #get(
+    collection: Collection,
+    model: NaiveCollection,
+    {
+      which,
+      limit,
+      offset,
+    }: { readonly which: Selection; readonly limit: number | null; readonly offset: number },
+  ): Promise<void> {
+    const filter = filterOf(which);
+    const found = await collection.get({
+      ...inputOf(filter),
+      ...(limit === null ? {} : { limit }),
+      offset,
+      include: ['documents', 'metadatas', 'embeddings'],
+    });
+    const expected = model.select(filter).slice(offset, limit === null ? undefined : offset + limit);
+    expect(found.ids).toEqual(expected.map(({ id }) => id));
+    expect(found.documents).toEqual(expected.map(({ word }) => documentOf(word)));
+    expect(found.metadatas).toEqual(expected.map(({ group }) => ({ group })));
+    expect(found.embeddings).toEqual(expected.map(({ embedding }) => Array.from(embedding)));
+  }
+
+  async #query(
+    collection: Collection,
+    model: NaiveCollection,
+    which: Selection,
+    nResults: number,
+  ): Promise<void> {
+    const queries = [this.#draw(), this.#draw()];
+    const filter = filterOf(which);
+    const found = await collection.query({
+      ...inputOf(filter),
+      queryEmbeddings: queries.map((query) => Array.from(query)),
+      nResults,
+      exact: true,
+      include: ['distances'],
+    });
+    const hits = found.ids.map((ids, i) =>
+      ids.map((id, k): Hit => ({ id, distance: found.distances[i]![k]! })),
+    );
+    expect(hits).toEqual(queries.map((query) => model.nearest(query, nResults, filter)));
+  }
+
+  async #leaveAndReturn(kind: 'reopen' | 'kill' | 'lose indexes', memory: number): Promise<void> {
+    const { reopen, kill, loseIndexes } = this.#home;
+    if (kind === 'reopen') await reopen?.(memory);
+    else if (kind === 'kill') await kill?.(memory);
+    else await loseIndexes?.(memory);
+    this.#meet();
+  }
+
+  async #compareAll(): Promise<void> {
+    await this.#list();
+    const all: Selection = { first: 0, count: ID_COUNT, hasIds: false, groupBelow: null, word: null };
+    for (const [name, { model }] of this.#known) {
+      const collection = await this.#client.getCollection({ name });
+      await this.#get(collection, model, { which: all, limit: null, offset: 0 });
+      await this.#query(collection, model, all, ID_COUNT);
+      const { size } = model.records;
+      expect(await collection.verify()).toMatchObject({ recordCount: size, faultCount: 0 });
+    }
+  }
+
+  #record(id: string): NaiveRecord {
+    const word = WORDS[Math.floor(this.#chance() * WORDS.length)]!;
+    return { id, embedding: this.#draw(), group: Math.floor(this.#chance() * 100), word };
+  }
+
+  #draw(): Float32Array {
+    return this.#draws[Math.floor(this.#chance() * this.#draws.length)]!();
+  }
+}
+
+function idsOf({ first, count }: Selection): string[] {
+  return Array.from({ length: Math.max(1, count) }, (_, i) => `r${(first + i) % ID_COUNT}`);
+}
+
+function filterOf(selection: Selection): NaiveFilter {
+  const { hasIds, groupBelow, word } = selection;
+  return {
+    ids: hasIds ? idsOf(selection) : undefined,
+    groupBelow: groupBelow ?? undefined,
+    word: word ?? undefined,
+  };
+}
+
+/** The filter as a caller writes it. */
+function inputOf({ ids, groupBelow, word }: NaiveFilter): SelectionInput {
+  return {
+    ...(ids === undefined ? {} : { ids }),
+    ...(groupBelow === undefined ? {} : { where: { group: { $lt: groupBelow } } }),
+    ...(word === undefined ? {} : { whereDocument: { $contains: `says ${word} and` } }),
+  };
+}

@@ -1,0 +1,162 @@
+/** Where a client's life takes place: each kind of backend, and what can happen to it there. */
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Backend } from '../../src/api/index.ts';
+import { systemClock } from '../../src/base/index.ts';
+import { HttpBackend } from '../../src/client/index.ts';
+import { openDatabase } from '../../src/engine/index.ts';
+import { createServer, type Listener, listen } from '../../src/server/index.ts';
+import { BUILT_WORKER } from '../support/database.ts';
+import { dropFollowers } from '../support/kept-cells.ts';
+
+/** See the top of this file. What cannot happen there is left out. */
+export interface Home {
+  readonly backend: Backend;
+  /** Closes everything and opens it again with other memory. */
+  reopen?(memory: number): Promise<void>;
+  /** The same without closing, as after a kill. */
+  kill?(memory: number): Promise<void>;
+  /** Closes, takes away what can be made again, and opens. */
+  loseIndexes?(memory: number): Promise<void>;
+  /** Goes on with another opener of the same directory. */
+  changeOpener?(): Promise<void>;
+  jumpClock?(ms: number): void;
+  leave(): Promise<void>;
+}
+
+/** How the backend is reached. */
+type Way = 'direct' | 'fetch' | 'socket';
+
+/** A database in memory or in a directory, on so many threads. */
+class LocalHome {
+  readonly #threads: number;
+  readonly #way: Way;
+  readonly #root: string | null;
+  #path: string | null;
+  #copyCount = 0;
+  #memory: number | null = null;
+  /** All openers of the directory; the last one is the one in use. */
+  #openers: Backend[] = [];
+  #listener: Listener | null = null;
+  #clockOffsetMs = 0;
+  backend!: Backend;
+
+  constructor(threads: number, isPersistent: boolean, way: Way) {
+    this.#threads = threads;
+    this.#way = way;
+    this.#root = isPersistent ? mkdtempSync(join(tmpdir(), 'tessera-home-')) : null;
+    this.#path = this.#root && join(this.#root, '0');
+  }
+
+  get isPersistent(): boolean {
+    return this.#root !== null;
+  }
+
+  /** Whether all that is written is written when a call is answered, so that a copy is what a kill leaves. */
+  get canBeKilled(): boolean {
+    return this.isPersistent && this.#threads === 0;
+  }
+
+  async open(): Promise<void> {
+    const clock = {
+      nowNs: (): bigint => systemClock.nowNs() + BigInt(Math.round(this.#clockOffsetMs)) * 1_000_000n,
+      monotonicMs: (): number => systemClock.monotonicMs(),
+    };
+    const settings = { path: this.#path, threads: this.#threads, memory: this.#memory };
+    const opened = await openDatabase(settings, { workerUrl: BUILT_WORKER, clock });
+    this.#openers.push(opened);
+    this.backend = await this.#reached(opened);
+  }
+
+  async close(): Promise<void> {
+    await this.backend.close();
+    await this.#listener?.close();
+    this.#listener = null;
+    for (const opener of this.#openers.splice(0)) await opener.close();
+  }
+
+  async reopen(memory: number): Promise<void> {
+    await this.close();
+    this.#memory = memory;
+    await this.open();
+  }
+
+  async kill(memory: number): Promise<void> {
+    const next = join(this.#root!, String(++this.#copyCount));
+    cpSync(this.#path!, next, { recursive: true });
+    await this.close();
+    this.#path = next;
+    this.#memory = memory;
+    await this.open();
+  }
+
+  async loseIndexes(memory: number): Promise<void> {
+    await this.close();
+    const folder = join(this.#path!, 'collections');
+    for (const name of readdirSync(folder)) dropFollowers(join(folder, name));
+    this.#memory = memory;
+    await this.open();
+  }
+
+  async changeOpener(): Promise<void> {
+    if (this.#openers.length === 1) return this.open();
+    this.#openers.reverse();
+    this.backend = await this.#reached(this.#openers.at(-1)!);
+  }
+
+  jumpClock(ms: number): void {
+    this.#clockOffsetMs += ms;
+  }
+
+  async leave(): Promise<void> {
+    await this.close();
+    if (this.#root !== null) rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  async #reached(opened: Backend): Promise<Backend> {
+    if (this.#way === 'direct') return opened;
+    const server = createServer(opened);
+    if (this.#way === 'fetch') {
+      return new HttpBackend({
+        baseUrl: 'http://tessera.test',
+        headers: {},
+        fetch: (request) => server.fetch(request),
+      });
+    }
+    await this.#listener?.close();
+    this.#listener = await listen(server, { port: 0 });
+    return new HttpBackend({ baseUrl: this.#listener.url, headers: {}, fetch: (request) => fetch(request) });
+  }
+}
+
+/** Opens a home of a kind. */
+async function homeOf(threads: number, isPersistent: boolean, way: Way): Promise<Home> {
+  const home = new LocalHome(threads, isPersistent, way);
+  await home.open();
+  const lasting = {
+    reopen: (memory: number) => home.reopen(memory),
+    loseIndexes: (memory: number) => home.loseIndexes(memory),
+    changeOpener: () => home.changeOpener(),
+  };
+  return {
+    get backend() {
+      return home.backend;
+    },
+    ...(home.isPersistent ? lasting : {}),
+    ...(home.canBeKilled ? { kill: (memory: number) => home.kill(memory) } : {}),
+    ...(threads === 0 ? { jumpClock: (ms: number) => home.jumpClock(ms) } : {}),
+    leave: () => home.leave(),
+  };
+}
+
+/** Every kind of backend that the conformance suite runs on. */
+export const HOMES: Readonly<Record<string, () => Promise<Home>>> = {
+  'in memory, on the calling thread': () => homeOf(0, false, 'direct'),
+  'in memory, on a worker thread': () => homeOf(1, false, 'direct'),
+  'in a directory, on the calling thread': () => homeOf(0, true, 'direct'),
+  'in a directory, on a worker thread': () => homeOf(1, true, 'direct'),
+  'in a directory, on a writer and two readers': () => homeOf(3, true, 'direct'),
+  'over HTTP without a socket': () => homeOf(0, true, 'fetch'),
+  'over HTTP and a socket': () => homeOf(0, true, 'socket'),
+};
