@@ -23,7 +23,7 @@ import type {
   RecordSelection,
 } from './records.ts';
 import type { CollectionSchema } from './schema.ts';
-import type { CollectionStatistics, RepairReport, VerifyReport } from './statistics.ts';
+import type { CollectionStatistics, RepairReport, SalvageReport, VerifyReport } from './statistics.ts';
 
 /** Options of every call. */
 export interface CallOptions {
@@ -167,6 +167,9 @@ export interface Backend {
   verify(scope: CollectionScope, options?: CallOptions): Promise<VerifyReport>;
   /** Verifies, and makes anew what differs in the indexes. Records are never changed. */
   repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport>;
+
+  /** Copies what can be read of a damaged collection under another name; the damaged one stays as it is. */
+  salvage(scope: CollectionScope, name: string, options?: CallOptions): Promise<SalvageReport>;
 
   /** Finishes what has begun and releases files and threads. Idempotent. */
   close(): Promise<void>;

@@ -95,6 +95,27 @@ export interface RepairReport {
   readonly after: VerifyReport;
 }
 
+/** A record that could not be saved. */
+export interface Loss {
+  /** Its number in the collection. */
+  readonly row: number;
+  /** `null` where it cannot be told. */
+  readonly id: string | null;
+  readonly message: string;
+}
+
+/** What `salvage` did. */
+export interface SalvageReport {
+  /** The collection that holds what was saved. */
+  readonly collectionId: string;
+  readonly name: string;
+  readonly savedCount: number;
+  /** Records that are lost, as far as can be told; more than are listed where the file says so. */
+  readonly lostCount: number;
+  /** The first 10,000 of them. */
+  readonly losses: readonly Loss[];
+}
+
 /** Where the time of a query went, in milliseconds. */
 export interface QueryTimings {
   /** Bringing the indexes up to the latest change, loading them included. */

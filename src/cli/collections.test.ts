@@ -118,6 +118,28 @@ describe('repair', () => {
     expect(JSON.parse(out)[0]).toMatchObject({ collection: 'films', after: { faultCount: 1 } });
   });
 
+  test('saves what can be read of a damaged collection on request, and lists what is lost', async () => {
+    const { path, films } = await prepare();
+    tamper(path, films, ({ database }) => database.exec(`UPDATE records SET uri = 'x' WHERE id = 'heat'`));
+    const { status, out } = await run('repair', path, '--salvage');
+    expect(status).toBe(1);
+    expect(out).toMatch(
+      /^films: 3 records, 1 fault,.*\n.*\n {2}2 records saved in films-salvaged, 1 lost:\n/,
+    );
+    expect(out).toMatch(/\n {4}"heat" \(row 2\): .*checksum.*\nnothing-yet: 0 records, sound$/);
+    expect((await run('verify', path, '--collection', 'films-salvaged')).status).toBe(0);
+    expect((await run('repair', path, '--salvage', '--collection=films')).out).toMatch(/already exists/);
+    const sound = await run('repair', path, '--salvage', '--json', '--collection=films-salvaged');
+    expect([sound.status, JSON.parse(sound.out)[0].salvage]).toEqual([0, null]);
+  });
+
+  test('saves what is in a file that cannot be opened', async () => {
+    const { path, films } = await prepare();
+    tamper(path, films, ({ database }) => database.exec('UPDATE state SET record_count = 9'));
+    const { out } = await run('repair', path, '--salvage', '--collection=films');
+    expect(out).toMatch(/3 records saved in films-salvaged, 0 lost$/);
+  });
+
   test('makes no database of a directory that is none', async () => {
     const path = join(temporaryDirectory(), 'misspelt');
     expect(await run('repair', path)).toMatchObject({ status: 1, err: expect.stringMatching(/no database/) });

@@ -20,6 +20,7 @@ import {
   parseEmbeddingsInPieces,
   type RecordBatch,
   type RepairReport,
+  type SalvageReport,
   type VerifyReport,
   type WriteVerb,
 } from '../api/index.ts';
@@ -104,7 +105,7 @@ export interface ModifyInput extends Cancellable {
   readonly configuration?: ConfigurationChanges | undefined;
 }
 
-/** What `fork` takes. */
+/** What `fork` and `salvage` take. */
 export interface ForkInput extends Cancellable {
   /** Name of the copy. */
   readonly name: string;
@@ -422,6 +423,21 @@ export class Collection {
     checkMembers(options, 'repair', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
     return backend.repair(this.#scope, { signal: options.signal });
+  }
+
+  /**
+   * Copies what can be read of a damaged collection into one of another name, and tells what is lost.
+   *
+   * The damaged collection stays as it is. Nothing is taken that does not agree with its checksums. Errors:
+   * `TESSERA_INVALID_NAME`, `TESSERA_ALREADY_EXISTS`, `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_CORRUPT` where
+   * nothing can be read, `TESSERA_READ_ONLY`, `TESSERA_UNSUPPORTED` by a server that is not ours.
+   */
+  async salvage(input: ForkInput): Promise<SalvageReport> {
+    checkMembers(input, 'salvage', FORK_MEMBERS);
+    const name = parseText(input.name, 'name');
+    checkName(name);
+    const backend = await this.#connection.backend(input);
+    return backend.salvage(this.#scope, name, { signal: input.signal });
   }
 
   /**

@@ -8,11 +8,18 @@
 import { isUuid } from '../api/index.ts';
 import { assert, DatabaseError, show } from '../base/index.ts';
 import type { Files } from '../io/index.ts';
+import { PAGE_BYTES } from '../records/index.ts';
 
 const CATALOGUE_NAME = 'catalogue.sqlite3';
 const COLLECTIONS_NAME = 'collections';
 /** What SQLite puts beside a file while it is in use. */
 const COMPANIONS = ['-wal', '-shm', '-journal'];
+
+/** What the copy of a damaged file is called while something is saved of it into the file of this name. */
+const DAMAGED = '-damaged';
+/** Where SQLite's files have the number of their pages, big-endian. */
+const PAGE_COUNT_OFFSET = 28;
+const PIECE_BYTES = 1_048_576;
 
 /** Paths within a database's directory; `null` paths for a database in memory. */
 export class Directory {
@@ -81,7 +88,40 @@ export class Directory {
     const path = this.collectionPath(id);
     if (path === null) return;
     for (const companion of COMPANIONS) this.#files.remove(`${path}${companion}`);
+    this.removeDamaged(id);
     this.#files.remove(path);
+  }
+
+  /**
+   * Copies the file of a collection that SQLite refuses to beside the file of another, with as many pages in
+   * its header as there are, and returns the path of the copy.
+   */
+  copyDamaged(id: string, copyId: string): string {
+    const path = this.collectionPath(id)!;
+    const copy = `${this.collectionPath(copyId)!}${DAMAGED}`;
+    const files = this.#files;
+    let byteCount = 0;
+    for (const piece of files.read(path, PIECE_BYTES)) byteCount += piece.length;
+    const mended = function* (): Iterable<Uint8Array> {
+      let isFirst = true;
+      for (const piece of files.read(path, PIECE_BYTES)) {
+        if (isFirst && piece.length >= PAGE_BYTES) {
+          new DataView(piece.buffer).setUint32(PAGE_COUNT_OFFSET, Math.floor(byteCount / PAGE_BYTES));
+        }
+        isFirst = false;
+        yield piece;
+      }
+    };
+    files.write(copy, mended());
+    if (files.exists(`${path}-wal`)) files.copy(`${path}-wal`, `${copy}-wal`);
+    return copy;
+  }
+
+  /** Removes such a copy; a missing one is fine. */
+  removeDamaged(copyId: string): void {
+    const copy = `${this.collectionPath(copyId)!}${DAMAGED}`;
+    for (const companion of COMPANIONS) this.#files.remove(`${copy}${companion}`);
+    this.#files.remove(copy);
   }
 }
 

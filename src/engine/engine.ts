@@ -27,6 +27,7 @@ import {
   type RecordSelection,
   type RepairReport,
   recallOf,
+  type SalvageReport,
   type VerifyReport,
 } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
@@ -46,13 +47,15 @@ import {
   type Outcome,
   openedReadOnly,
   type RecordWriter,
+  type Salvaged,
   type StoreState,
 } from '../records/index.ts';
 import { Catalogue } from './catalogue.ts';
 import type { Components, EngineRole } from './components.ts';
 import { Directory } from './directory.ts';
-import { copyCollection } from './fork.ts';
+import { copyCollection, type Filling, fillFork, fillSalvage } from './fork.ts';
 import { type OpenCollection, OpenCollections } from './open-collections.ts';
+import { salvageReport } from './reports.ts';
 import type { EngineSettings } from './settings.ts';
 
 /** One write, as the shell queues it. */
@@ -204,18 +207,18 @@ export class Engine {
   }
 
   /** Copies a collection as of now under another name, slice by slice. Errors: those of `copyCollection`. */
-  *fork(scope: CollectionScope, name: string): Generator<void, CollectionInfo> {
-    if (this.#settings.readOnly) throw openedReadOnly();
-    const onDamage = (damage: DatabaseError): never => {
-      throw damage;
-    };
-    const isSliced = this.#settings.path !== null;
-    return yield* copyCollection(this.catalogue, this.#open, { scope, name }, function* (copy, source) {
-      const slices = copy.fill(source, { after: 0, onDamage });
-      if (isSliced) yield* slices;
-      // In memory there is one connection, whose transaction nobody may come into.
-      else for (const _ of slices);
+  fork(scope: CollectionScope, name: string): Generator<void, CollectionInfo> {
+    return this.#copy(scope, name, fillFork(this.#open));
+  }
+
+  /** Saves what can be read of a damaged collection under another name. Errors: as `fork`. */
+  *salvage(scope: CollectionScope, name: string): Generator<void, SalvageReport> {
+    let salvaged: Salvaged | undefined;
+    const fill = fillSalvage(this.#open, (found) => {
+      salvaged = found;
     });
+    const { id } = yield* this.#copy(scope, name, fill);
+    return salvageReport(id, name, salvaged!);
   }
 
   /** What a collection can say of itself; loads nothing. */
@@ -315,6 +318,11 @@ export class Engine {
     if (!this.#settings.readOnly) this.fold();
     this.#open.closeAll();
     this.catalogue.close();
+  }
+
+  *#copy(scope: CollectionScope, name: string, fill: Filling): Generator<void, CollectionInfo> {
+    if (this.#settings.readOnly) throw openedReadOnly();
+    return yield* copyCollection(this.catalogue, this.#open, { scope, name }, fill);
   }
 
   #openForReading(

@@ -1,5 +1,5 @@
 /**
- * Forks: a collection as of now, copied under another name, with its lineage.
+ * Collections that are made of others: forks, with their lineage, and what is saved of damaged ones.
  *
  * A copy is noted in the catalogue among the files that have to go before its file is made, and the note is
  * struck in the transaction that makes it a collection: so whatever moment a process dies at, there is a
@@ -7,12 +7,13 @@
  * another process that opens the directory meanwhile tells a copy under way from a leftover.
  */
 import type { CollectionInfo, CollectionScope } from '../api/index.ts';
-import type { RecordCopy, RecordStore } from '../records/index.ts';
+import type { DatabaseError } from '../base/index.ts';
+import { type RecordCopy, type Salvaged, salvage } from '../records/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { OpenCollections } from './open-collections.ts';
 
-/** What fills a copy: yields between two slices, and ends the copy. */
-export type Filling = (copy: RecordCopy, source: RecordStore) => Generator<void, unknown>;
+/** Makes the file of a copy under an identifier, finished and still locked; `null` where it needs none. */
+export type Filling = (id: string, source: CollectionInfo) => Generator<void, RecordCopy | null>;
 
 /**
  * Makes a collection of what `fill` copies of another, and yields every millisecond or so; writes to the
@@ -31,8 +32,9 @@ export function* copyCollection(
   const id = catalogue.prepareCopy(source, name);
   let isTaken = false;
   try {
-    const copy = yield* fillCopy(open, source, id, fill);
+    const copy = yield* fill(id, source);
     try {
+      open.sync();
       const isThere = (): boolean => copy === null || open.hasFile(id);
       const info = catalogue.finishCopy({ id, name, sourceId: source.id }, scope, isThere);
       isTaken = true;
@@ -47,27 +49,56 @@ export function* copyCollection(
   }
 }
 
-/** The copy, still locked; `null` of a collection that has no file, because it has no records. */
-function* fillCopy(
-  open: OpenCollections,
-  info: CollectionInfo,
-  id: string,
-  fill: Filling,
-): Generator<void, RecordCopy | null> {
-  const source = open.openSource(info);
-  if (source === null) return null;
-  try {
-    const copy = open.beginCopy(id);
-    let isFilled = false;
+/** Copies a collection whole; one without records has no file to copy. */
+export function fillFork(open: OpenCollections): Filling {
+  return function* (id, info) {
+    const source = open.openSource(info);
+    if (source === null) return null;
+    const onDamage = (damage: DatabaseError): never => {
+      throw damage;
+    };
     try {
-      yield* fill(copy, source);
-      open.sync();
-      isFilled = true;
-      return copy;
+      const fill = (copy: RecordCopy): Generator<void, unknown> => copy.fill(source, { after: 0, onDamage });
+      return yield* filled(open.beginCopy(id), fill, open.isInMemory);
     } finally {
-      if (!isFilled) copy.close();
+      open.closeSource(source);
     }
+  };
+}
+
+/** Copies what can be read of a collection, and hands out what became of it. */
+export function fillSalvage(open: OpenCollections, tell: (salvaged: Salvaged) => void): Filling {
+  return function* (id, info) {
+    const source = open.openDamaged(info, id);
+    if (source === null) {
+      tell({ savedCount: 0, lostCount: 0, losses: [] });
+      return null;
+    }
+    try {
+      const fill = function* (copy: RecordCopy): Generator<void, void> {
+        tell(yield* salvage(source.database, copy, info.dimension));
+      };
+      return yield* filled(open.beginCopy(id), fill, open.isInMemory);
+    } finally {
+      source.close();
+    }
+  };
+}
+
+function* filled(
+  copy: RecordCopy,
+  fill: (copy: RecordCopy) => Generator<void, unknown>,
+  isInMemory: boolean,
+): Generator<void, RecordCopy> {
+  let isFilled = false;
+  try {
+    const slices = fill(copy);
+    // In memory there is one connection, whose transaction nobody may come into.
+    if (isInMemory) for (const _ of slices);
+    else yield* slices;
+    isFilled = true;
+    return copy;
   } finally {
-    open.closeSource(source);
+    if (!isFilled) copy.close();
   }
 }

@@ -35,6 +35,7 @@ import {
   type RecordBatch,
   type RecordColumns,
   type RepairReport,
+  type SalvageReport,
   type TenantInfo,
   type VerifyReport,
 } from '../api/index.ts';
@@ -211,6 +212,10 @@ export class LocalBackend implements Backend {
 
   repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
     return this.#runSliced(options, this.#engine.repair(scope));
+  }
+
+  salvage(scope: CollectionScope, name: string, options?: CallOptions): Promise<SalvageReport> {
+    return this.#runSliced(options, this.#engine.salvage(scope, name));
   }
 
   async close(): Promise<void> {

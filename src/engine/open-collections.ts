@@ -9,6 +9,7 @@ import type { CollectionInfo } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
 import { deletedMeanwhile, fileMissing, RecordCopy, RecordStore } from '../records/index.ts';
+import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
 import type { Components } from './components.ts';
 import type { Directory } from './directory.ts';
 import type { EngineSettings } from './settings.ts';
@@ -128,6 +129,56 @@ export class OpenCollections {
     if (!this.#directory.hasCollectionFile(id)) return this.#withoutFile(info);
     const isFilled = info.dimension !== null;
     return RecordStore.open({ ...this.#settings, readOnly: true, path, collectionId: id, isFilled });
+  }
+
+  /**
+   * A connection to the file of a collection that may be damaged; `null` for an empty one. A file that was cut
+   * short, which SQLite refuses, is read from a copy that lies beside the file of `copyId` until it is closed.
+   * Errors: `TESSERA_CORRUPT` where nothing can be read.
+   */
+  openDamaged(
+    info: CollectionInfo,
+    copyId: string,
+  ): { readonly database: SqlDatabase; close(): void } | null {
+    const path = this.#directory.collectionPath(info.id);
+    if (path === null) {
+      const store = this.#open.peek(info.id)?.store;
+      return store === undefined ? null : { database: store.database, close: () => {} };
+    }
+    if (!this.#directory.hasCollectionFile(info.id)) return this.#withoutFile(info);
+    try {
+      const database = this.#openRaw(path);
+      return { database, close: () => database.close() };
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+    }
+    this.#open.take(info.id)?.store.close();
+    const database = this.#openRaw(this.#directory.copyDamaged(info.id, copyId));
+    const close = (): void => {
+      database.close();
+      this.#directory.removeDamaged(copyId);
+    };
+    return { database, close };
+  }
+
+  /** Opens a file for what can be read of it. */
+  #openRaw(path: string): SqlDatabase {
+    const { busyTimeoutMs } = this.#settings;
+    const database = openSqlDatabase({ path, readOnly: true, busyTimeoutMs });
+    try {
+      database.pragma('user_version');
+      return database;
+    } catch (cause) {
+      database.close();
+      if (!(cause instanceof DatabaseError) || cause.code !== 'TESSERA_NOT_A_DATABASE') throw cause;
+      const message = `Nothing can be read of ${path}: it is no file of a collection any more. Restore it from a copy.`;
+      throw new DatabaseError('TESSERA_CORRUPT', message, { cause, details: { path } });
+    }
+  }
+
+  /** Whether the collections are in memory alone. */
+  get isInMemory(): boolean {
+    return this.#settings.path === null;
   }
 
   /** Closes what `openSource` has given. */

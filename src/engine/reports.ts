@@ -1,5 +1,6 @@
 /** One report from those of several threads, each of which has looked at the records and its own indexes. */
-import type { Fault, RepairReport, VerifyReport } from '../api/index.ts';
+import type { Fault, RepairReport, SalvageReport, VerifyReport } from '../api/index.ts';
+import type { Salvaged } from '../records/index.ts';
 
 /** Faults that a report shows. */
 const FAULTS_SHOWN_MAX = 100;
@@ -27,4 +28,13 @@ export function mergeRepairReports(reports: readonly RepairReport[]): RepairRepo
     repairedCount: reports.reduce((sum, { repairedCount }) => sum + repairedCount, 0),
     after: mergeVerifyReports(reports.map(({ after }) => after)),
   };
+}
+
+/** Losses that a report shows: ids that somebody may have to write anew. */
+const LOSSES_SHOWN_MAX = 10_000;
+
+/** The report of what was saved into a collection. */
+export function salvageReport(collectionId: string, name: string, salvaged: Salvaged): SalvageReport {
+  const { savedCount, lostCount, losses } = salvaged;
+  return { collectionId, name, savedCount, lostCount, losses: losses.slice(0, LOSSES_SHOWN_MAX) };
 }

@@ -69,6 +69,7 @@ const ROUTES: { readonly [Method in BackendMethod]: Route } = {
   statistics: 'first reader',
   verify: 'all readers',
   repair: 'all threads',
+  salvage: 'writer',
 };
 
 /** How the answers of several threads become one. */

@@ -21,6 +21,7 @@ import type {
   RecordBatch,
   RecordColumns,
   RepairReport,
+  SalvageReport,
   TenantInfo,
   VerifyReport,
 } from '../api/index.ts';
@@ -170,6 +171,10 @@ export class WorkerBackend implements Backend {
 
   repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
     return this.#call('repair', [scope], options);
+  }
+
+  salvage(scope: CollectionScope, name: string, options?: CallOptions): Promise<SalvageReport> {
+    return this.#call('salvage', [scope, name], options);
   }
 
   close(): Promise<void> {

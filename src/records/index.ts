@@ -13,5 +13,6 @@ export { applyChanges, type CopyOptions, RecordCopy } from './record-copy.ts';
 export { type Examined, type Outcome, RecordStore } from './record-store.ts';
 export type { RecordWriter } from './record-writer.ts';
 export { deletedMeanwhile, fileMissing, openedReadOnly } from './refusals.ts';
+export { type Salvaged, salvage } from './salvage.ts';
 export type { StoreState } from './state.ts';
 export type { VectorTable } from './vector-table.ts';

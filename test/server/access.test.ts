@@ -227,6 +227,7 @@ describe('a key', () => {
         ['POST', collectionPath('delete'), { ids: ['a'] }],
         ['POST', collectionPath('repair'), undefined],
         ['POST', collectionPath('fork'), { new_name: 'films' }],
+        ['POST', collectionPath('salvage'), { new_name: 'films' }],
         ['PUT', `${collections}/${filmsId}`, { new_metadata: { a: 1 } }],
         ['DELETE', `${collections}/films`, undefined],
         ['POST', collections, { name: 'films' }],

@@ -26,13 +26,20 @@ import type {
   RecordBatch,
   RecordColumns,
   RepairReport,
+  SalvageReport,
   TenantInfo,
   VerifyReport,
   WriteVerb,
 } from '../../api/index.ts';
 import { DatabaseError, formatJson, type JsonValue } from '../../base/index.ts';
 import { snakeCaseMembers } from '../configuration.ts';
-import { readPlan, readRepairReport, readStatistics, readVerifyReport } from './reports.ts';
+import {
+  readPlan,
+  readRepairReport,
+  readSalvageReport,
+  readStatistics,
+  readVerifyReport,
+} from './reports.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 import {
   readAnswer,
@@ -264,6 +271,12 @@ export class HttpBackend implements Backend {
     return readRepairReport(await this.#extension('POST', `${collectionPath(scope)}/repair`, options));
   }
 
+  async salvage(scope: CollectionScope, name: string, options?: CallOptions): Promise<SalvageReport> {
+    const body = writeMembers({ new_name: JSON.stringify(name) });
+    const path = `${collectionPath(scope)}/salvage`;
+    return readSalvageReport(await this.#extension('POST', path, options, body));
+  }
+
   close(): Promise<void> {
     return this.#transport.close();
   }
@@ -303,9 +316,10 @@ export class HttpBackend implements Backend {
     method: 'GET' | 'POST',
     path: string,
     options: CallOptions | undefined,
+    body: string | null = null,
   ): Promise<JsonValue> {
     try {
-      return readAnswer(await this.#send(method, path, null, options), false);
+      return readAnswer(await this.#send(method, path, body, options), false);
     } catch (error) {
       throw isRouteMissing(error) ? notOffered(path, error) : error;
     }

@@ -4,7 +4,13 @@
  * Their members are plain values under names in snake_case, so that one translation serves all; what is
  * checked is that the answer is of the kind asked for.
  */
-import type { CollectionStatistics, QueryPlan, RepairReport, VerifyReport } from '../../api/index.ts';
+import type {
+  CollectionStatistics,
+  QueryPlan,
+  RepairReport,
+  SalvageReport,
+  VerifyReport,
+} from '../../api/index.ts';
 import type { JsonValue } from '../../base/index.ts';
 import { readMembers, unreadable } from './wire.ts';
 
@@ -21,6 +27,11 @@ export function readVerifyReport(value: JsonValue): VerifyReport {
 /** Reads the answer of `repair`. Errors: `TESSERA_REMOTE`. */
 export function readRepairReport(value: JsonValue): RepairReport {
   return readAs<RepairReport>(value, ['before', 'repairedCount', 'after']);
+}
+
+/** Reads the answer of `salvage`. Errors: `TESSERA_REMOTE`. */
+export function readSalvageReport(value: JsonValue): SalvageReport {
+  return readAs<SalvageReport>(value, ['collectionId', 'savedCount', 'lostCount', 'losses']);
 }
 
 /**

@@ -31,6 +31,7 @@ import {
   type RecordBatch,
   type RecordColumns,
   type RepairReport,
+  type SalvageReport,
   type TenantInfo,
   type VerifyReport,
 } from '../../api/index.ts';
@@ -283,6 +284,13 @@ export class ScopedBackend implements Backend {
   async repair(scope: CollectionScope, options?: CallOptions): Promise<RepairReport> {
     await this.#checkChange(scope, options);
     return this.#backend.repair(scope, options);
+  }
+
+  async salvage(scope: CollectionScope, name: string, options?: CallOptions): Promise<SalvageReport> {
+    await this.#checkById(scope, options);
+    this.#checkNamed(scope, name);
+    this.#checkWrite();
+    return this.#backend.salvage(scope, name, options);
   }
 
   /** The backend is shared with others, and stays open. */

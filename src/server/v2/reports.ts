@@ -1,12 +1,14 @@
 /**
- * Routes about the state of a collection, which Chroma's protocol does not have: settle, stats, verify and
- * repair.
+ * Routes about the state of a collection, which Chroma's protocol does not have: settle, stats, verify,
+ * repair and salvage.
  *
  * What they answer, and the plans of a query, are plain values under names in camelCase on our side of the
  * port; the wire has the same in snake_case.
  */
+import { checkName } from '../../api/index.ts';
 import { NOTHING, ok } from '../answer.ts';
-import { plainRoute, type Route } from '../route.ts';
+import { bodyRoute, plainRoute, type Route } from '../route.ts';
+import { forkBody } from './schemas.ts';
 import { COLLECTION_PATH, readCollectionScope } from './scope.ts';
 
 /** A report as JSON text, with the names of all its members in snake_case. */
@@ -24,7 +26,7 @@ function snakeCase(value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Settle, stats, verify and repair. None takes a body; one that is sent is left unread. */
+/** All of them. None but salvage takes a body; one that is sent is left unread. */
 export const REPORT_ROUTES: readonly Route[] = [
   plainRoute(
     {
@@ -85,6 +87,25 @@ export const REPORT_ROUTES: readonly Route[] = [
       isLong: true,
       respond: async (call) =>
         ok(formatReport(await call.backend.repair(readCollectionScope(call), call.options))),
+    },
+  ),
+  bodyRoute(
+    {
+      method: 'POST',
+      path: `${COLLECTION_PATH}/salvage`,
+      operation: 'collection_salvage',
+      tag: 'Maintenance',
+      summary: 'Copies what can be read of a damaged collection under another name',
+    },
+    {
+      statuses: [200, 400, 404, 409],
+      body: forkBody,
+      respond: async (call) => {
+        const scope = readCollectionScope(call);
+        const name = call.body.new_name;
+        checkName(name, 'Validation error: new_name: ');
+        return ok(formatReport(await call.backend.salvage(scope, name, call.options)));
+      },
     },
   ),
 ];

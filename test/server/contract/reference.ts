@@ -57,6 +57,7 @@ export const OWN_OPERATIONS: readonly string[] = [
   'collection_stats',
   'collection_verify',
   'collection_repair',
+  'collection_salvage',
 ];
 
 /** Operations that answer without asking the database, and so can neither find it broken nor closed. */
