@@ -121,6 +121,7 @@ describe('a backup', () => {
 
   it('of a database that is written to holds, of each collection, what was acknowledged up to a moment', async () => {
     const { parent, path, backend, films, books } = await prepare();
+    await fill(backend, books, 30, 100);
     let isDone = false;
     let acknowledged = 0;
     const write = async (): Promise<void> => {
@@ -140,15 +141,11 @@ describe('a backup', () => {
       await restore({ from: to, to: target });
       const restored = await openDatabase({ path: target, threads: 0 });
       for (const scope of [films, books]) {
-        const ids = (await restored.get(scope, getRequest())).ids.filter(
-          (id) => scope === films || !(Number(id.slice(3)) >= 30 && Number(id.slice(3)) < 100),
-        );
-        const first = scope === films ? 0 : 70;
+        const { ids } = await restored.get(scope, getRequest());
         // A prefix of the batches, whole ones, and none missing that was acknowledged before the backup.
+        expect(ids).toEqual(ids.map((_, i) => `id-${i}`));
         expect(ids.length % 10).toBe(0);
-        expect(new Set(ids).size).toBe(ids.length);
-        expect(Math.max(...ids.map((id) => Number(id.slice(3))))).toBe(ids.length + first - 1);
-        expect(ids.length + first).toBeGreaterThanOrEqual(before);
+        expect(ids.length).toBeGreaterThanOrEqual(before);
       }
       await restored.close();
     }

@@ -60,6 +60,11 @@ export const OWN_OPERATIONS: readonly string[] = [
   'collection_salvage',
 ];
 
+/** What those answer that do not answer as most of them. */
+const OWN_STATUSES: { readonly [operation: string]: readonly number[] } = {
+  collection_salvage: [200, 400, 404, 409],
+};
+
 /** Operations that answer without asking the database, and so can neither find it broken nor closed. */
 export const DETACHED_OPERATIONS: readonly string[] = [
   'version',
@@ -96,7 +101,7 @@ export function expectedStatuses(operation: string, hasBody: boolean): number[] 
     EXCEPTIONS.some(([name, other]) => (name === '*' || name === operation) && other === status);
   const documented = CHROMA_OPERATIONS.find((entry) => entry.operation === operation)?.responses ?? {};
   const statuses = new Set([
-    ...(REFERENCE[operation] ?? [200, 400, 404]),
+    ...(REFERENCE[operation] ?? OWN_STATUSES[operation] ?? [200, 400, 404]),
     ...Object.keys(documented)
       .map(Number)
       .filter((status) => !isExcepted(status)),
