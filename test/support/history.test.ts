@@ -1,4 +1,4 @@
-/** The checker of histories, by histories whose verdict is plain. It is no use unless it finds what is wrong. */
+/** The checker of histories, by ones whose verdict is plain: it is no use unless it finds what is wrong. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Action, isLinearizable, type Operation } from './history.ts';
