@@ -132,9 +132,9 @@ export class OpenCollections {
   }
 
   /**
-   * A connection to the file of a collection that may be damaged; `null` for an empty one. A file that was cut
-   * short, which SQLite refuses, is read from a copy that lies beside the file of `copyId` until it is closed.
-   * Errors: `TESSERA_CORRUPT` where nothing can be read.
+   * A connection to the file of a collection that may be damaged; `null` for an empty one. A file that was
+   * cut short, which SQLite refuses, is read from a copy that lies beside the file of `copyId` until it is
+   * closed. Errors: `TESSERA_CORRUPT` where nothing can be read.
    */
   openDamaged(
     info: CollectionInfo,
