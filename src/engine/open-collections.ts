@@ -56,8 +56,8 @@ export class OpenCollections {
   /**
    * The collection, opened where it has a file; `null` for an empty one, which has none.
    *
-   * Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it meanwhile, `TESSERA_CORRUPT` where
-   * the file is missing or empty though records were written to it, and those of opening.
+   * Errors: `TESSERA_COLLECTION_NOT_FOUND` when another process deleted it meanwhile, `TESSERA_CORRUPT`
+   * where the file is missing or empty though records were written to it, and those of opening.
    */
   find(info: CollectionInfo): OpenCollection | null {
     const open = this.#open.get(info.id);
@@ -110,8 +110,8 @@ export class OpenCollections {
   }
 
   /**
-   * The same for a leftover: the file of a copy that somebody is still making stays. Returns whether the file
-   * is gone.
+   * The same for a leftover: the file of a copy that somebody is still making stays. Returns whether the
+   * file is gone.
    */
   clear(id: string): boolean {
     if (this.#isBeingMade(id)) return false;
@@ -213,9 +213,10 @@ export class OpenCollections {
   }
 
   /**
-   * Whether a collection may take so many bytes more for embeddings. Where the budget is used up, the indexes
-   * of collections that were used less recently go first. Half of it is left to what indexes need at all,
-   * which grows with the records, while memory that was taken for embeddings cannot be given back in part.
+   * Whether a collection may take so many bytes more for embeddings. Where the budget is used up, the
+   * indexes of collections that were used less recently go first. Half of it is left to what indexes need
+   * at all, which grows with the records, while memory that was taken for embeddings cannot be given back
+   * in part.
    */
   #grant(id: string, bytes: number): boolean {
     const { memory } = this.#settings;
@@ -297,8 +298,8 @@ export class OpenCollections {
   }
 
   /**
-   * Opens the file, or makes it. Had another process deleted the collection before the file was there, nobody
-   * else would remove it; and a file that goes away while it is opened fails in many ways.
+   * Opens the file, or makes it. Had another process deleted the collection before the file was there,
+   * nobody else would remove it; and a file that goes away while it is opened fails in many ways.
    */
   #openStore({ id, dimension }: CollectionInfo): RecordStore {
     let store: RecordStore | undefined;

@@ -262,7 +262,7 @@ test(`${rounds.title} rounds of ${CALLS_PER_ROUND} hostile calls are answered or
     await target.add({ ids: ['r1'], embeddings: [[1, 2, 3]], documents: ['a text'], metadatas: [{ k: 1 }] });
     await guard.add(GUARDED);
     const callers: readonly [object, readonly string[]][] = [
-      ...Array.from({ length: 4 }, () => [target, COLLECTION_CALLS] as const),
+      ...Array.from({ length: 4 }, (): [object, readonly string[]] => [target, COLLECTION_CALLS]),
       [client, CLIENT_CALLS],
       [admin, ADMIN_CALLS],
     ];
