@@ -11,4 +11,5 @@ process.exitCode = await main(process.argv.slice(2), {
   out: (text) => process.stdout.write(`${text}\n`),
   err: (text) => process.stderr.write(`${text}\n`),
   stopped,
+  onHangup: (listener) => process.on('SIGHUP', listener),
 });

@@ -16,6 +16,7 @@ export {
   listen,
   makeKey,
   parseGrantLines,
+  parseHtpasswd,
   type Reply,
   type Server,
   type ServerLimits,

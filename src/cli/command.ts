@@ -10,6 +10,8 @@ export interface Terminal {
   err(text: string): void;
   /** Resolves with the name of the signal that asks the process to end. */
   readonly stopped: Promise<string>;
+  /** Calls `listener` at every SIGHUP, which asks a server to read its files again. */
+  onHangup?(listener: () => void): void;
 }
 
 /** One command of `tessera`. */
@@ -18,7 +20,7 @@ export interface Command {
   readonly summary: string;
   /** What the help says beyond the options. */
   readonly description: string;
-  /** Placeholders of what is given without an option's name, all of which must be given. */
+  /** Placeholders of what is given without an option's name; what stands in `[]` may be left out. */
   readonly operands: readonly string[];
   readonly options: readonly OptionSpec[];
   /** Runs to its end and returns the exit status. */

@@ -3,6 +3,7 @@ import { RELEASE_VERSION } from '../api/index.ts';
 import { DatabaseError, nearestOf } from '../base/index.ts';
 import { backupCommand } from './backup.ts';
 import type { Command, Terminal } from './command.ts';
+import { keyCommand } from './key.ts';
 import { formatOptions, parseOptions, UsageError } from './options.ts';
 import { repairCommand } from './repair.ts';
 import { restoreCommand } from './restore.ts';
@@ -12,6 +13,7 @@ import { verifyCommand } from './verify.ts';
 
 const COMMANDS: readonly Command[] = [
   runCommand,
+  keyCommand,
   statsCommand,
   verifyCommand,
   repairCommand,

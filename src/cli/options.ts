@@ -24,7 +24,8 @@ export class UsageError extends Error {
 }
 
 /**
- * Parses a command's options and operands, which are found under their placeholders. Errors: `UsageError`
+ * Parses a command's options and operands, which are found under their placeholders; one in `[]` may be left
+ * out, and is found without them. Errors: `UsageError`
  * naming the nearest option that exists.
  */
 export function parseOptions(
@@ -45,10 +46,15 @@ export function parseOptions(
   }
   const { values, positionals } = parsed;
   const isHelpWanted = 'help' in values;
-  if (positionals.length !== operands.length && !isHelpWanted) {
+  const neededCount = operands.filter((name) => !name.startsWith('[')).length;
+  const isFitting = positionals.length >= neededCount && positionals.length <= operands.length;
+  if (!isFitting && !isHelpWanted) {
     throw new UsageError(`Expected ${operands.join(' ')}, got ${positionals.join(' ') || 'nothing'}.`);
   }
-  return { ...values, ...Object.fromEntries(operands.map((name, i) => [name, positionals[i]])) };
+  return {
+    ...values,
+    ...Object.fromEntries(operands.map((name, i) => [name.replace(/[[\]]/g, ''), positionals[i]])),
+  };
 }
 
 function checkNames(args: readonly string[], specs: readonly OptionSpec[]): void {

@@ -1,32 +1,14 @@
 /** `tessera run`: a database on a socket, until a signal comes. */
 import { resolve } from 'node:path';
-import type { Backend } from '../api/index.ts';
-import { DatabaseError, systemClock } from '../base/index.ts';
+import { DatabaseError } from '../base/index.ts';
 import { openDatabase } from '../engine/index.ts';
-import {
-  createServer,
-  DEFAULT_HOST,
-  DEFAULT_PORT,
-  type Listener,
-  type LogEntry,
-  listen,
-} from '../server/index.ts';
+import { type Authenticator, createServer, DEFAULT_HOST, type LogEntry, listen } from '../server/index.ts';
+import { keepAccess } from './access-keeper.ts';
 import type { Command, Terminal } from './command.ts';
-import { type OptionValues, UsageError } from './options.ts';
-
-const LOG_LEVELS = ['quiet', 'info', 'debug'] as const;
-type LogLevel = (typeof LOG_LEVELS)[number];
-
-const DEFAULT_PATH = './data';
-
-interface RunSettings {
-  readonly path: string;
-  readonly host: string;
-  readonly port: number;
-  readonly allowReset: boolean;
-  readonly logLevel: LogLevel;
-  readonly isInsecure: boolean;
-}
+import type { OptionValues } from './options.ts';
+import { serverLog } from './server-log.ts';
+import { readSettings, SETTING_OPTIONS } from './settings/read-settings.ts';
+import type { ServerSettings } from './settings/server-settings.ts';
 
 /** The command. */
 export const runCommand: Command = {
@@ -34,116 +16,73 @@ export const runCommand: Command = {
   summary: 'Serves a database over HTTP',
   description:
     "Serves the database in a directory to Chroma's clients and to tesseradb's HttpClient.\n" +
-    'There is no authentication: whoever reaches the port can read and delete everything.',
-  operands: [],
+    'Without keys, everybody who reaches the port may read and delete everything.\n\n' +
+    'Every setting can be given as an option, as a variable, or in a YAML file (CONFIG, --config or\n' +
+    'CONFIG_PATH), in this order of precedence. Its name in the file stands last in its line; limits.call_ms\n' +
+    'is TESSERA_LIMITS__CALL_MS in the environment. CHROMA_ is as good as TESSERA_.',
+  operands: ['[CONFIG]'],
   options: [
-    {
-      name: 'path',
-      value: 'DIR',
-      fallback: DEFAULT_PATH,
-      summary: 'Directory of the database, made if missing',
-    },
-    { name: 'host', value: 'ADDRESS', fallback: DEFAULT_HOST, summary: 'Address to listen on' },
-    {
-      name: 'port',
-      value: 'PORT',
-      fallback: String(DEFAULT_PORT),
-      summary: 'Port to listen on; 0 takes a free one',
-    },
-    {
-      name: 'allow-reset',
-      value: null,
-      fallback: 'off, or ALLOW_RESET=true',
-      summary: 'Lets clients delete everything with reset()',
-    },
-    {
-      name: 'log',
-      value: 'LEVEL',
-      fallback: 'quiet',
-      summary: 'quiet: faults of the server; info: refused requests too; debug: every request',
-    },
-    {
-      name: 'insecure',
-      value: null,
-      fallback: 'off',
-      summary: 'Listens on addresses that other machines can reach',
-    },
+    { name: 'config', value: 'FILE', fallback: 'none', summary: 'The YAML file' },
+    ...SETTING_OPTIONS,
     { name: 'help', value: null, fallback: null, summary: 'Shows this text' },
   ],
   run,
 };
 
 async function run(values: OptionValues, terminal: Terminal): Promise<number> {
-  const settings = readSettings(values, terminal.env);
-  const log = logger(settings.logLevel, terminal);
-  const backend = await openDatabase({ path: settings.path, allowReset: settings.allowReset });
-  const listener = await startListening(backend, settings, log);
-  terminal.out(`Saving data to: ${settings.path}`);
-  terminal.out(`Listening at: ${listener.url}`);
-  log({ level: 'info', event: 'start', url: listener.url, path: settings.path });
-  const signal = await terminal.stopped;
-  log({ level: 'info', event: 'stop', signal });
-  await listener.close();
-  await backend.close();
+  const { settings, notices } = await readSettings(values, terminal.env);
+  const log = serverLog(settings.logLevel, terminal.err);
+  for (const message of notices) log({ level: 'warn', event: 'setting', message });
+  const kept = keepAccess(settings, terminal, log);
+  try {
+    if (kept === null) checkReach(settings);
+    await serve(settings, kept?.access, terminal, log);
+  } finally {
+    await kept?.close();
+  }
   return 0;
 }
 
-async function startListening(
-  backend: Backend,
-  settings: RunSettings,
+async function serve(
+  settings: ServerSettings,
+  access: Authenticator | undefined,
+  terminal: Terminal,
   log: (entry: LogEntry) => void,
-): Promise<Listener> {
+): Promise<void> {
+  const path = resolve(settings.path);
+  const { allowReset, readOnly, memory, threads, durability, corsAllowOrigins } = settings;
+  const backend = await openDatabase({ path, allowReset, readOnly, memory, threads, durability });
   try {
-    return await listen(createServer(backend, { log }), { host: settings.host, port: settings.port });
-  } catch (error) {
+    const server = createServer(backend, {
+      log,
+      limits: settings,
+      corsAllowOrigins,
+      ...(access === undefined ? {} : { access }),
+    });
+    const listener = await listen(server, settings);
+    terminal.out(`Saving data to: ${path}`);
+    terminal.out(`Listening at: ${listener.url}`);
+    log({ level: 'info', event: 'start', url: listener.url, path });
+    const signal = await terminal.stopped;
+    log({ level: 'info', event: 'stop', signal });
+    await listener.close(settings.graceMs);
+  } finally {
     await backend.close();
-    throw error;
   }
 }
 
-function readSettings(values: OptionValues, env: Terminal['env']): RunSettings {
-  const port = Number(values['port'] ?? DEFAULT_PORT);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new UsageError(`Expected --port to be a number from 0 to 65535, got ${values['port']}.`);
-  }
-  const logLevel = LOG_LEVELS.find((level) => level === (values['log'] ?? 'quiet'));
-  if (logLevel === undefined) {
-    throw new UsageError(`Expected --log to be one of ${LOG_LEVELS.join(', ')}, got ${values['log']}.`);
-  }
-  const host = String(values['host'] ?? DEFAULT_HOST);
-  const isInsecure = values['insecure'] === true;
-  if (!isInsecure && !isLoopback(host)) {
-    throw new DatabaseError(
-      'TESSERA_FORBIDDEN',
-      `Refusing to listen on ${host}, which other machines can reach: the server has no authentication, so ` +
-        'whoever reaches the port can read and delete everything. Put a proxy that authenticates in front ' +
-        `and listen on ${DEFAULT_HOST}, or say --insecure if the network itself is trusted.`,
-    );
-  }
-  return {
-    path: resolve(String(values['path'] ?? DEFAULT_PATH)),
-    host,
-    port,
-    allowReset: values['allow-reset'] === true || env['ALLOW_RESET']?.toLowerCase() === 'true',
-    logLevel,
-    isInsecure,
-  };
+/** Without keys, only this machine may reach the server, unless that is what somebody wants. */
+function checkReach({ host, insecure }: ServerSettings): void {
+  if (insecure || isLoopback(host)) return;
+  throw new DatabaseError(
+    'TESSERA_FORBIDDEN',
+    `Refusing to listen on ${host}, which other machines can reach: the server has no authentication, so ` +
+      'whoever reaches the port can read and delete everything. Make a key with `tessera key create` and name ' +
+      `its file with --keys-file, or listen on ${DEFAULT_HOST} behind a proxy that authenticates, or say ` +
+      '--insecure if the network itself is trusted.',
+  );
 }
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
-}
-
-/** Faults of the server are always logged: a server that is quiet about them cannot be mended. */
-function logger(level: LogLevel, terminal: Terminal): (entry: LogEntry) => void {
-  const rank = { error: 0, warn: 0, info: 1, debug: 2 };
-  const bound = LOG_LEVELS.indexOf(level);
-  return (entry) => {
-    if (rank[entry.level] > bound) return;
-    terminal.err(JSON.stringify({ time: timestamp(), ...entry }));
-  };
-}
-
-function timestamp(): string {
-  return new Date(Number(systemClock.nowNs() / 1_000_000n)).toISOString();
 }

@@ -11,10 +11,14 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
+  unwatchFile,
+  watchFile,
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -137,3 +141,21 @@ export const systemFiles: Files = {
   list: (path) => guard(path, () => readdirSync(path)),
   syncDirectory: (path) => guard(path, () => syncDirectory(path)),
 };
+
+/** The text of a file. Errors: `TESSERA_IO`, `TESSERA_READ_ONLY` where it may not be read. */
+export function readTextFile(path: string): string {
+  return guard(path, () => readFileSync(path, 'utf8'));
+}
+
+/**
+ * Calls `onChange` when a file was changed, replaced, removed or made, at most `everyMs` later; returns how
+ * to stop. Looks at the file's state from time to time: notices of the system are lost where a file is
+ * replaced by a rename or a link, which is how secrets are renewed.
+ */
+export function watchTextFile(path: string, everyMs: number, onChange: () => void): () => void {
+  const listener = (now: Stats, before: Stats): void => {
+    if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino || now.size !== before.size) onChange();
+  };
+  watchFile(path, { interval: everyMs, persistent: false }, listener);
+  return () => unwatchFile(path, listener);
+}

@@ -3,6 +3,6 @@
  * threads.
  */
 export { checksum } from './checksum.ts';
-export { type Files, systemFiles } from './files.ts';
+export { type Files, readTextFile, systemFiles, watchTextFile } from './files.ts';
 export { machineMemoryBytes, machineThreads } from './machine.ts';
 export { packageFolder, readFileIfThere } from './model-files.ts';

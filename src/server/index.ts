@@ -12,6 +12,7 @@ export {
   type GrantLine,
   parseGrantLines,
 } from './access/grant.ts';
+export { parseHtpasswd } from './access/htpasswd.ts';
 export { hashKey, hashPassword, makeKey } from './access/secrets.ts';
 export { DEFAULT_SERVER_LIMITS, type ServerLimits } from './admission.ts';
 export { createServer, type Server, type ServerOptions } from './create-server.ts';
@@ -20,6 +21,7 @@ export {
   DEFAULT_HOST,
   DEFAULT_PATIENCE,
   DEFAULT_PORT,
+  GRACE_MS,
   type Listener,
   type ListenOptions,
   listen,

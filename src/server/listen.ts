@@ -52,7 +52,10 @@ export const DEFAULT_HOST = '127.0.0.1';
 /** The port that Chroma's clients try when told nothing. */
 export const DEFAULT_PORT = 8000;
 
-const GRACE_MS = 700;
+/**
+ * Milliseconds that requests under way have at the end: with what follows, a process is gone within a second.
+ */
+export const GRACE_MS = 700;
 /**
  * Longer than the 40 s that Chroma's Python client keeps a connection, so that it never writes into a closed
  * one.

@@ -1,52 +1,13 @@
 /** The command `tessera` as a process: it runs the build that `npm test` makes first. */
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { connect, createServer as createSocketServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { RELEASE_VERSION } from '../../src/api/index.ts';
+import { makeDirectory, run, watch } from '../support/command.ts';
 import { ROOT } from '../tidy/tree.ts';
 import { DATABASE } from './harness.ts';
-
-const COMMAND = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-
-interface Run {
-  readonly child: ChildProcess;
-  readonly exited: Promise<{ code: number | null; out: string; err: string }>;
-  /** The URL that the process says it listens on. */
-  readonly listening: Promise<string>;
-}
-
-function run(args: readonly string[], env: Record<string, string> = {}): Run {
-  return watch(spawn(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...env } }));
-}
-
-function watch(child: ChildProcessWithoutNullStreams): Run {
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let out = '';
-  let err = '';
-  const listening = new Promise<string>((resolve) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-      const url = /Listening at: (\S+)/.exec(out)?.[1];
-      if (url !== undefined) resolve(url);
-    });
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  const exited = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
-  return { child, exited, listening };
-}
-
-async function makeDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'tessera-command-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 async function post(url: string, body: unknown): Promise<Response> {
   const headers = { 'content-type': 'application/json' };
@@ -214,7 +175,7 @@ test('run refuses addresses that other machines reach, unless told to', async ()
     const { code, err } = await run(['run', '--path', await makeDirectory(), '--host', host, '--port', '0'])
       .exited;
     expect([host, code]).toEqual([host, 1]);
-    expect(err).toMatch(/no authentication.*--insecure/);
+    expect(err).toMatch(/no authentication.*tessera key create.*--insecure/);
   }
   const server = run([
     'run',
@@ -238,7 +199,11 @@ test('a command line that makes no sense exits with 2 and says what was probably
     [['rum'], /Unknown command rum\. Did you mean run\?/],
     [['run', '--port', 'x'], /Expected --port to be a number from 0 to 65535, got x\./],
     [['run', '--log', 'loud'], /Expected --log to be one of quiet, info, debug, got loud\./],
-    [['run', 'extra'], /extra/],
+    [['run', 'extra'], /Cannot read the configuration extra: .*ENOENT/],
+    [['run', 'one', 'more'], /Expected \[CONFIG\], got one more\./],
+    [['key', 'make', 'x'], /Expected tessera key create NAME/],
+    [['key', 'create', 'x', '--access', 'read'], /Expected --tenant/],
+    [['key', 'create', 'x', '--tenant', '*', '--access', 'all'], /Expected --access to be one of/],
     [['run', '--path'], /--path/],
   ] as const;
   for (const [args, expected] of cases) {
