@@ -21,4 +21,6 @@ export {
   type Server,
   type ServerLimits,
   type ServerOptions,
+  TraceExporter,
+  type TraceOptions,
 } from './server/index.ts';

@@ -2,7 +2,15 @@
 import { resolve } from 'node:path';
 import { DatabaseError } from '../base/index.ts';
 import { openDatabase } from '../engine/index.ts';
-import { type Authenticator, createServer, DEFAULT_HOST, type LogEntry, listen } from '../server/index.ts';
+import {
+  type Authenticator,
+  createServer,
+  DEFAULT_HOST,
+  type LogEntry,
+  listen,
+  parseTraceHeaders,
+  TraceExporter,
+} from '../server/index.ts';
 import { keepAccess } from './access-keeper.ts';
 import type { Command, Terminal } from './command.ts';
 import type { OptionValues } from './options.ts';
@@ -34,18 +42,34 @@ async function run(values: OptionValues, terminal: Terminal): Promise<number> {
   const log = serverLog(settings.logLevel, terminal.err);
   for (const message of notices) log({ level: 'warn', event: 'setting', message });
   const kept = keepAccess(settings, terminal, log);
+  const traces = openTraces(settings, terminal.env, log);
   try {
     if (kept === null) checkReach(settings);
-    await serve(settings, kept?.access, terminal, log);
+    await serve(settings, { access: kept?.access, traces }, terminal, log);
   } finally {
+    await traces?.close();
     await kept?.close();
   }
   return 0;
 }
 
+function openTraces(
+  { traceEndpoint: endpoint, traceService: service }: ServerSettings,
+  env: Terminal['env'],
+  log: (entry: LogEntry) => void,
+): TraceExporter | undefined {
+  if (endpoint === null) return undefined;
+  if (/:4317\/*$/.test(endpoint)) {
+    const message = `${endpoint} has the port of gRPC. Spans are sent by HTTP, to which collectors listen at 4318.`;
+    log({ level: 'warn', event: 'setting', message });
+  }
+  const headers = parseTraceHeaders(env['OTEL_EXPORTER_OTLP_HEADERS'] ?? '');
+  return new TraceExporter({ endpoint, service, headers, log });
+}
+
 async function serve(
   settings: ServerSettings,
-  access: Authenticator | undefined,
+  { access, traces }: { access: Authenticator | undefined; traces: TraceExporter | undefined },
   terminal: Terminal,
   log: (entry: LogEntry) => void,
 ): Promise<void> {
@@ -58,6 +82,7 @@ async function serve(
       limits: settings,
       corsAllowOrigins,
       ...(access === undefined ? {} : { access }),
+      ...(traces === undefined ? {} : { traces }),
     });
     const listener = await listen(server, settings);
     terminal.out(`Saving data to: ${path}`);

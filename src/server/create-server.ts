@@ -12,6 +12,9 @@ import { operationRoutes } from './operation-routes.ts';
 import { plainRoute, type Route } from './route.ts';
 import { RouteServer } from './route-server.ts';
 import { ServerMetrics } from './server-metrics.ts';
+import { spansOf } from './tracing/spans.ts';
+import { beginTrace } from './tracing/trace-context.ts';
+import type { TraceExporter } from './tracing/trace-exporter.ts';
 import { V1_ROUTES } from './v1/routes.ts';
 import { V2_ROUTES } from './v2/routes.ts';
 
@@ -28,6 +31,8 @@ export interface ServerOptions {
   readonly access?: Authenticator;
   /** Origins whose web pages may speak to the server; `*` for all. Default none. */
   readonly corsAllowOrigins?: readonly string[];
+  /** Where spans go; without it, nobody traces. It stays the caller's, to close. */
+  readonly traces?: TraceExporter;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -55,6 +60,8 @@ export function createServer(backend: Backend, options: ServerOptions = {}): Ser
   const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const admission = new Admission(limits);
   const metrics = new ServerMetrics(admission);
+  const clock = options.clock ?? systemClock;
+  const { traces } = options;
   const server = new RouteServer({
     backend,
     routes: [documentRoute(V2_ROUTES), ...operationRoutes(metrics), ...V2_ROUTES, ...V1_ROUTES],
@@ -62,11 +69,14 @@ export function createServer(backend: Backend, options: ServerOptions = {}): Ser
     access: options.access ?? null,
     crossOrigin: new CrossOrigin(options.corsAllowOrigins ?? [], options.access !== undefined),
     log: options.log ?? (() => {}),
-    clock: options.clock ?? systemClock,
+    clock,
     random: options.random ?? systemRandom,
     admission,
-    beginTrace: () => null,
-    onAnswered: (answered) => metrics.observe(answered),
+    beginTrace: traces === undefined ? () => null : beginTrace,
+    onAnswered: (answered) => {
+      metrics.observe(answered);
+      traces?.take(spansOf(answered, clock.nowNs()));
+    },
   });
   return {
     handle: (incoming) => server.handle(incoming),

@@ -27,3 +27,4 @@ export {
   listen,
 } from './listen.ts';
 export type { LogEntry } from './log-entry.ts';
+export { parseTraceHeaders, TraceExporter, type TraceOptions } from './tracing/trace-exporter.ts';

@@ -22,7 +22,7 @@ import { answerFailure } from './failure.ts';
 import type { LogEntry } from './log-entry.ts';
 import type { Route } from './route.ts';
 import { RouteTable } from './router.ts';
-import { parseTraceparent, type TraceContext } from './trace-context.ts';
+import { parseTraceparent, type TraceContext } from './tracing/trace-context.ts';
 
 /** What became of a request, for those who keep count. */
 export interface Answered {

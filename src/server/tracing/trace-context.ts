@@ -6,11 +6,13 @@
  * Neither identifier is all zeros. A header that is not of this form is no trace.
  */
 
+import { randomBytes } from 'node:crypto';
+
 /** Where a request stands in a trace. */
 export interface TraceContext {
   readonly traceId: string;
-  /** The caller's span. */
-  readonly parentId: string;
+  /** The caller's span; `null` where the trace begins here. */
+  readonly parentId: string | null;
   readonly isSampled: boolean;
 }
 
@@ -21,4 +23,9 @@ export function parseTraceparent(header: string | null): TraceContext | null {
   const [, traceId, parentId, flags] = TRACEPARENT.exec(header?.trim() ?? '') ?? [];
   if (traceId === undefined) return null;
   return { traceId, parentId: parentId!, isSampled: (Number.parseInt(flags!, 16) & 1) === 1 };
+}
+
+/** A trace that begins here. */
+export function beginTrace(): TraceContext {
+  return { traceId: randomBytes(16).toString('hex'), parentId: null, isSampled: true };
 }
