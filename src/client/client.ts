@@ -10,7 +10,7 @@ import {
   isUuid,
   type MetadataInput,
 } from '../api/index.ts';
-import type { EmbeddingFunction } from '../embed/index.ts';
+import type { EmbeddingFunction, EmbeddingModels } from '../embed/index.ts';
 import {
   checkMembers,
   invalidArgument,
@@ -44,7 +44,10 @@ export interface CreateCollectionInput extends Cancellable {
   readonly metadata?: MetadataInput | null | undefined;
   readonly configuration?: ConfigurationInput | undefined;
   readonly schema?: SchemaInput | undefined;
-  /** Embeds texts; `null` says that the collection takes embeddings only. */
+  /**
+   * Embeds texts; `null` says that the collection takes embeddings only. Where it is left out, the default
+   * function does, if the client has one.
+   */
   readonly embeddingFunction?: EmbeddingFunction | null | undefined;
 }
 
@@ -89,10 +92,15 @@ export const LIST_MEMBERS: readonly string[] = membersOf<ListInput>({
 export class DatabaseClient {
   readonly #connection: Connection;
   readonly #scope: DatabaseScope;
+  readonly #models: EmbeddingModels | null;
 
-  /** `open` is called once, by the first call that needs it. */
-  constructor(open: () => Promise<Backend>, scope: ClientScope = {}) {
+  /**
+   * `open` is called once, by the first call that needs it; `models` are what collections embed with that
+   * were given no function, or have stored one of these.
+   */
+  constructor(open: () => Promise<Backend>, scope: ClientScope = {}, models: EmbeddingModels | null = null) {
     this.#connection = new Connection(open);
+    this.#models = models;
     this.#scope = {
       tenant: parseText(scope.tenant ?? DEFAULT_TENANT, 'tenant'),
       database: parseText(scope.database ?? DEFAULT_DATABASE, 'database'),
@@ -270,6 +278,6 @@ export class DatabaseClient {
   }
 
   #collection(info: CollectionInfo, passed: EmbeddingFunction | null | undefined): Collection {
-    return new Collection(this.#connection, info, passed);
+    return new Collection(this.#connection, info, passed, this.#models);
   }
 }

@@ -25,7 +25,7 @@ import {
   type WriteVerb,
 } from '../api/index.ts';
 import { DatabaseError, inTurns, type Pieces } from '../base/index.ts';
-import type { EmbeddingFunction } from '../embed/index.ts';
+import type { EmbeddingFunction, EmbeddingModels } from '../embed/index.ts';
 import {
   checkIntegers,
   checkMembers,
@@ -162,13 +162,20 @@ const QUERY_COLUMNS = [...GET_COLUMNS, 'distances'] as const;
 export class Collection {
   readonly #connection: Connection;
   #info: CollectionInfo;
+  readonly #models: EmbeddingModels | null;
   #embedder: Embedder;
 
   /** Not for users: clients make collections. */
-  constructor(connection: Connection, info: CollectionInfo, passed: EmbeddingFunction | null | undefined) {
+  constructor(
+    connection: Connection,
+    info: CollectionInfo,
+    passed: EmbeddingFunction | null | undefined,
+    models: EmbeddingModels | null,
+  ) {
     this.#connection = connection;
     this.#info = info;
-    this.#embedder = new Embedder(passed, info);
+    this.#models = models;
+    this.#embedder = new Embedder(passed, info, models);
   }
 
   /** UUID. */
@@ -358,7 +365,7 @@ export class Collection {
     checkName(name);
     const backend = await this.#connection.backend(input);
     const info = await backend.fork(this.#scope, name, { signal: input.signal });
-    return new Collection(this.#connection, info, this.embeddingFunction);
+    return new Collection(this.#connection, info, this.#decidedFunction, this.#models);
   }
 
   /** How many forks there are of the collection, of its forks, and of what it is a fork of. */
@@ -460,9 +467,9 @@ export class Collection {
     const options = { signal: input.signal };
     await backend.updateCollection(this.#scope, changes, options);
     this.#info = await backend.getCollectionById(this.#scope, options);
-    const passed = configuration?.embeddingFunction ?? this.embeddingFunction;
+    const passed = configuration?.embeddingFunction ?? this.#decidedFunction;
     if (passed !== undefined) {
-      this.#embedder = new Embedder(passed, this.#info);
+      this.#embedder = new Embedder(passed, this.#info, this.#models);
     }
   }
 
@@ -470,6 +477,11 @@ export class Collection {
   toJSON(): CollectionSummary {
     const { id, name, tenant, database, metadata, configuration } = this;
     return { id, name, tenant, database, metadata, configuration };
+  }
+
+  /** The function, unless it is the default one for want of any other. */
+  get #decidedFunction(): EmbeddingFunction | undefined {
+    return this.#embedder.isUndecided ? undefined : this.#embedder.embeddingFunction;
   }
 
   get #scope(): CollectionScope {
@@ -509,7 +521,8 @@ export class Collection {
   ): Promise<Pieces<RecordBatch>> {
     // Everything else is checked before texts are embedded, which may cost time and money.
     const columns = await inTurns(parseColumnsInPieces(input, verb));
-    const embedded = await this.#embedder.embedDocuments(documents, verb === 'update', input.signal);
+    const embedder = await this.#decidedEmbedder(input, true);
+    const embedded = await embedder.embedDocuments(documents, verb === 'update', input.signal);
     return withEmbeddings(columns, embedded, verb);
   }
 
@@ -523,7 +536,26 @@ export class Collection {
     if (isGiven(queryEmbeddings))
       return packEmbeddings(queryEmbeddings, { field: 'queryEmbeddings', allowNull: false });
     if (!Array.isArray(queryTexts)) throw invalidArgument('queryTexts', 'an array of strings', queryTexts);
-    return this.#embedder.embedQueries(queryTexts, input.signal);
+    const embedder = await this.#decidedEmbedder(input, false);
+    return embedder.embedQueries(queryTexts, input.signal);
+  }
+
+  /**
+   * The embedder for texts. Where nobody has said which function the collection has, it is asked again
+   * whether somebody has by now; if not, and it holds nothing, the default function is stored before
+   * documents are.
+   */
+  async #decidedEmbedder(input: Cancellable, isWrite: boolean): Promise<Embedder> {
+    if (!this.#embedder.isUndecided) return this.#embedder;
+    const { signal } = input;
+    const backend = await this.#connection.backend(input);
+    this.#info = await backend.getCollectionById(this.#scope, { signal });
+    this.#embedder = new Embedder(undefined, this.#info, this.#models);
+    const { isUndecided, embeddingFunction } = this.#embedder;
+    if (isWrite && isUndecided && embeddingFunction !== undefined) {
+      await this.modify({ configuration: { embeddingFunction }, signal });
+    }
+    return this.#embedder;
   }
 }
 

@@ -5,6 +5,7 @@ import {
   buildEmbeddingFunction,
   describeEmbeddingFunction,
   type EmbeddingFunction,
+  type EmbeddingModels,
   isSameFunction,
   type StoredEmbeddingFunction,
   showFunction,
@@ -14,6 +15,11 @@ import { throwIfAborted } from './connection.ts';
 
 /** Embeds the texts of one collection. */
 export class Embedder {
+  /**
+   * Whether nobody has said which function the collection has. While it holds nothing, that is the default
+   * one: it is stored with the first documents, and until then only as the collection was when last seen.
+   */
+  readonly isUndecided: boolean;
   readonly embeddingFunction: EmbeddingFunction | undefined;
   readonly #absence: DatabaseError | null;
   readonly #info: CollectionInfo;
@@ -26,19 +32,26 @@ export class Embedder {
    *
    * Errors: `TESSERA_EMBEDDING_FUNCTION` when the two are known by name, and not the same.
    */
-  constructor(passed: EmbeddingFunction | null | undefined, info: CollectionInfo) {
+  constructor(
+    passed: EmbeddingFunction | null | undefined,
+    info: CollectionInfo,
+    models: EmbeddingModels | null,
+  ) {
     this.#info = info;
     const stored = storedEmbeddingFunction(info.configuration.embeddingFunction);
+    this.isUndecided = passed === undefined && stored === null && models !== null;
     if (passed) {
       checkConflict(passed, stored, info.name);
       this.embeddingFunction = passed;
       this.#absence = null;
       return;
     }
-    this.#absence = absence(info.name, absenceReason(passed, stored));
+    this.#absence = absence(info.name, absenceReason(passed, stored, this.isUndecided));
     if (passed === null) return;
+    if (this.isUndecided && info.dimension === null) this.embeddingFunction = models!.makeDefault();
+    if (stored === null) return;
     try {
-      this.embeddingFunction = buildEmbeddingFunction(stored) ?? undefined;
+      this.embeddingFunction = buildEmbeddingFunction(stored, models) ?? undefined;
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
       this.#absence = error;
@@ -157,7 +170,12 @@ function checkConflict(
   );
 }
 
-function absenceReason(passed: null | undefined, stored: StoredEmbeddingFunction | null): string {
+function absenceReason(
+  passed: null | undefined,
+  stored: StoredEmbeddingFunction | null,
+  isUndecided: boolean,
+): string {
+  if (isUndecided) return 'it holds embeddings, and nothing says which function made them';
   if (passed === null) return 'it was opened with embeddingFunction: null';
   if (stored?.type === 'known') {
     return (

@@ -10,6 +10,7 @@ export type {
   StoredEmbeddingFunction,
   TokenCounter,
 } from './embedding-function.ts';
+export type { EmbeddingModels } from './embedding-models.ts';
 export { CohereEmbeddingFunction, type CohereOptions } from './providers/cohere.ts';
 export { GoogleGeminiEmbeddingFunction, type GoogleGeminiOptions } from './providers/google-gemini.ts';
 export {

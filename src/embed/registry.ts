@@ -13,6 +13,7 @@ import type {
   EmbeddingFunctionConfig,
   StoredEmbeddingFunction,
 } from './embedding-function.ts';
+import type { EmbeddingModels } from './embedding-models.ts';
 
 /** What users registered; these come before the built-in ones of the same name. */
 const registry = new Map<string, EmbeddingFunctionClass>();
@@ -77,13 +78,18 @@ export function storedEmbeddingFunction(value: JsonValue | null): StoredEmbeddin
 }
 
 /**
- * Builds a stored function again; `null` when it is not of a known class.
+ * Builds a stored function again; `null` when it is not of a known class. `models` are those of a client in
+ * Node.
  *
  * Errors: `TESSERA_EMBEDDING_FUNCTION` when the class refuses its configuration.
  */
-export function buildEmbeddingFunction(stored: StoredEmbeddingFunction | null): EmbeddingFunction | null {
+export function buildEmbeddingFunction(
+  stored: StoredEmbeddingFunction | null,
+  models: EmbeddingModels | null = null,
+): EmbeddingFunction | null {
   if (stored?.type !== 'known') return null;
-  const functionClass = registry.get(stored.name) ?? BUILT_IN.get(stored.name);
+  const { name } = stored;
+  const functionClass = registry.get(name) ?? BUILT_IN.get(name) ?? models?.classes.get(name);
   if (functionClass === undefined) return null;
   try {
     return functionClass.buildFromConfig(stored.config);

@@ -3,4 +3,5 @@
  *
  * use-lite/ is the function of collections that name none, on a runtime of our own.
  */
+export { LOCAL_MODELS } from './local-models.ts';
 export { UseLiteEmbeddingFunction, type UseLiteOptions } from './use-lite/use-lite.ts';

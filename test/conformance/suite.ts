@@ -5,11 +5,13 @@
  * a batch, empty batches), they speak to the port itself. Every case makes a collection of its own in a
  * backend that the cases share; those that close or empty a backend make their own.
  */
+
 import { afterAll, beforeAll, describe } from 'vitest';
 import { parseBatch } from '../../src/api/index.ts';
 import { DatabaseAdmin, DatabaseClient } from '../../src/client/index.ts';
 import { argumentCases } from './arguments.ts';
 import { collectionCases } from './collections.ts';
+import { defaultFunctionCases } from './default-function.ts';
 import { embeddingFunctionCases } from './embedding-functions.ts';
 import { faultCases } from './faults.ts';
 import { forkCases } from './forks.ts';
@@ -58,6 +60,7 @@ export function conformanceSuite(name: string, make: MakeBackend): void {
     queryCases(subject);
     maintenanceCases(subject);
     forkCases(subject);
+    defaultFunctionCases(subject);
     embeddingFunctionCases(subject);
     faultCases(subject);
     argumentCases(subject);

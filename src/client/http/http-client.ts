@@ -1,5 +1,6 @@
 /** Clients of a server: where it is, in the words of the `chromadb` client. */
 import { DatabaseError, show } from '../../base/index.ts';
+import type { EmbeddingModels } from '../../embed/index.ts';
 import { DatabaseAdmin } from '../admin-client.ts';
 import { checkMembers, invalidArgument, membersOf } from '../arguments.ts';
 import { type ClientScope, DatabaseClient } from '../client.ts';
@@ -34,10 +35,10 @@ const CLIENT_MEMBERS = [...ADMIN_MEMBERS, 'tenant', 'database'];
 
 /** A client of a Tessera or Chroma server. Errors besides those of every client: `TESSERA_CONNECTION`. */
 export class HttpClient extends DatabaseClient {
-  constructor(settings: HttpSettings & ClientScope = {}) {
+  constructor(settings: HttpSettings & ClientScope = {}, models: EmbeddingModels | null = null) {
     checkMembers(settings, 'HttpClient', CLIENT_MEMBERS);
     const options = transportOptions(settings);
-    super(async () => new HttpBackend(options), settings);
+    super(async () => new HttpBackend(options), settings, models);
   }
 }
 
