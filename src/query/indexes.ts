@@ -189,9 +189,11 @@ export class CollectionIndexes {
   }
 
   #followTo(state: StoreState): void {
+    // Who has followed may hold on to slots and to the vector index until the next change.
+    if (this.#slots !== null && this.#position === state.sequence) return;
     if (this.#position > state.sequence) this.drop();
     if (this.#hasTooManyDead()) this.#renumber();
-    if (this.#position !== state.sequence) this.#forgetFilters();
+    this.#forgetFilters();
     if (this.#slots === null) this.#load(state);
     else if (this.#position < state.purgedSequence) this.#reconcile(this.#slots, state);
     else if (this.#position < state.sequence) this.#absorb(this.#slots, state);

@@ -5,12 +5,18 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
-import type { Backend, CollectionScope, Neighbours, Settings } from '../../src/api/index.ts';
+import {
+  type Backend,
+  type CollectionScope,
+  type Neighbours,
+  parseWhere,
+  type Settings,
+} from '../../src/api/index.ts';
 import { seededNumbers, seededRandom } from '../../src/base/index.ts';
 import { type Collection, DatabaseClient } from '../../src/client/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
-import { batchOf, deleteRequest, getRequest } from '../support/batches.ts';
-import { makeCollection } from '../support/database.ts';
+import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
+import { makeCollection, openTestDatabase } from '../support/database.ts';
 import { FAMILIES, gaussian, vector } from '../support/hard-vectors.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
 import {
@@ -386,4 +392,21 @@ test('an update of an embedding retires the old entry, at once and for good', as
   expect(await nearest(reopened, scope, queries, 5, 1)).toEqual(
     queries.map((query) => model.nearest(query, 5)),
   );
+});
+
+test('the query by which deleted records become too many to keep a place for finds the right ones', async () => {
+  const backend = await openTestDatabase();
+  const scope = await makeCollection(backend);
+  const ids = Array.from({ length: 4_000 }, (_, i) => `r${i}`);
+  const records = ids.map((id, i) => ({ id, embedding: [i, 1], metadata: JSON.stringify({ side: i % 2 }) }));
+  await backend.add(scope, batchOf(...records));
+  const ask = async (i: number): Promise<string | undefined> => {
+    const where = parseWhere({ side: i % 2 });
+    return (await backend.query(scope, queryRequest([[i, 1]], { nResults: 1, where })))[0]!.ids[0];
+  };
+  expect(await ask(3_001)).toBe('r3001');
+  // A quarter of all places and a thousand: the others move up.
+  await backend.delete(scope, deleteRequest({ ids: ids.slice(0, 1_100) }));
+  expect(await ask(3_001)).toBe('r3001');
+  expect(await ask(3_002)).toBe('r3002');
 });
