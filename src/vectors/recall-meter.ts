@@ -261,7 +261,10 @@ export class RecallMeter {
   #compare(sample: Sample, which: number, isMeasured: (slot: number) => boolean): void {
     if (!isMeasured(sample.slot)) return;
     const isExact = this.#sampled < this.#exactSamples;
-    const all = isExact ? this.#nearestOf(sample, isMeasured) : this.#search(sample.query, K + 1, LEVELS - 1);
+    if (!isExact && which === 0) {
+      sample.nearest = merge([], this.#search(sample.query, K + 1, LEVELS - 1));
+    }
+    const all = this.#nearestOf(sample, isMeasured);
     const others = all.distances.filter((_, i) => all.slots[i] !== sample.slot);
     const kind = isExact ? 'exact' : 'relative';
     const [ten, one, nearest] = this.#tasks;
@@ -275,7 +278,7 @@ export class RecallMeter {
     }
   }
 
-  /** The nearest rows of an exact sample that are still there, itself among them. */
+  /** The rows found for a sample that are still there. */
   #nearestOf(sample: Sample, isMeasured: (slot: number) => boolean): NearestSlots {
     const slots = Uint32Array.from(sample.nearest.map(({ slot }) => slot).filter(isMeasured));
     return this.#rows.rank(sample.query, K + 1, slots, slots.length);
