@@ -237,7 +237,14 @@ export {
   VoyageAIEmbeddingFunction,
   type VoyageAIOptions,
 } from './embed/index.ts';
-export { UseLiteEmbeddingFunction, type UseLiteOptions } from './models/index.ts';
+export {
+  type DownloadMiniLMOptions,
+  downloadMiniLM,
+  MiniLMEmbeddingFunction,
+  type MiniLMOptions,
+  UseLiteEmbeddingFunction,
+  type UseLiteOptions,
+} from './models/index.ts';
 export {
   type BackupEntry,
   type BackupInput,

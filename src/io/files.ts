@@ -48,7 +48,8 @@ export interface Files {
   syncDirectory(path: string): void;
 }
 
-function guard<T>(path: string, work: () => T): T {
+/** Does something with a file, and makes typed errors of what the system says. */
+export function guard<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {

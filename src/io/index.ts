@@ -5,4 +5,4 @@
 export { checksum } from './checksum.ts';
 export { type Files, readTextFile, systemFiles, watchTextFile } from './files.ts';
 export { machineMemoryBytes, machineThreads } from './machine.ts';
-export { packageFolder, readFileIfThere } from './model-files.ts';
+export { appendBytes, fileBytes, homeFolder, packageFolder, readFileIfThere } from './model-files.ts';

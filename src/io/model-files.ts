@@ -1,7 +1,10 @@
 /** Files of embedding models: read whole, and found by the package that brings them. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
 import path from 'node:path';
+import { guard } from './files.ts';
 
 /**
  * Reads a whole file into `buffer`, or into one of its own where that is too small or not given; `null` where
@@ -38,4 +41,24 @@ export function packageFolder(name: string): string | null {
     if ((error as { code?: unknown }).code === 'MODULE_NOT_FOUND') return null;
     throw error;
   }
+}
+
+/** The home folder of whoever runs the process. */
+export function homeFolder(): string {
+  return homedir();
+}
+
+/** Bytes of a file; `null` where there is none. */
+export function fileBytes(file: string): number | null {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats?.isFile() === true ? stats.size : null;
+}
+
+/** Adds bytes to the end of a file, which is made where there is none. Errors: as `Files`. */
+export async function appendBytes(file: string, bytes: Uint8Array): Promise<void> {
+  await appendFile(file, bytes).catch((error: unknown) =>
+    guard(file, () => {
+      throw error;
+    }),
+  );
 }
