@@ -1,0 +1,267 @@
+/**
+ * Sixty-four clients of a server, all at once and without pause: each writes, deletes, reads and queries
+ * records of its own and must read what it has written. Meanwhile the server's memory, descriptors and
+ * files are watched, and how long calls take.
+ *
+ * Afterwards everything is written again ten times as it is, which must not make the files grow
+ * (chroma#2143), and deleted again, after which neither texts nor embeddings are in any file (chroma#7659).
+ */
+import { spawn } from 'node:child_process';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
+import { seededNumbers } from '../../src/base/index.ts';
+import { type Collection, HttpClient } from '../../src/index.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { Rounds, SOAK_MINUTES } from './rounds.ts';
+
+const COMMAND = new URL('../../dist/cli.js', import.meta.url).pathname;
+/** Seconds of load, each a round. */
+const rounds = new Rounds(6, 20_261_133);
+const SECOND_MS = 1_000;
+const CLIENT_COUNT = 64;
+const RECORDS_OF_CLIENT = 40;
+const DIMENSION = 64;
+/** What a record takes: its embedding, and about so much of text. */
+const LIVE_BYTES = CLIENT_COUNT * RECORDS_OF_CLIENT * (4 * DIMENSION + 260);
+
+/** A server in a process of its own. */
+async function startServer(path: string): Promise<{ url: string; pid: number; stop(): Promise<unknown> }> {
+  const child = spawn(process.execPath, [COMMAND, 'run', '--path', path, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const url = await new Promise<string>((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const found = /Listening at: (\S+)/.exec(line)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+  });
+  const stop = (): Promise<unknown> => {
+    child.kill('SIGTERM');
+    return ended;
+  };
+  return { url, pid: child.pid!, stop };
+}
+
+/** What the machine says of a process; nothing where it does not say. */
+function statusOf(pid: number): { rss: number; descriptors: number } | null {
+  try {
+    const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
+    return { rss, descriptors: readdirSync(`/proc/${pid}/fd`).length };
+  } catch {
+    return null;
+  }
+}
+
+function bytesOf(path: string): number {
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
+  return names.reduce((total, name) => total + lstatSync(join(path, name)).size, 0);
+}
+
+/** Whether any file of a directory holds these bytes. */
+function isInFiles(path: string, bytes: Buffer): boolean {
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .some(({ parentPath, name }) => readFileSync(join(parentPath, name)).includes(bytes));
+}
+
+interface OwnRecord {
+  readonly id: string;
+  readonly embedding: number[];
+  readonly document: string;
+  readonly version: number;
+}
+
+/** One client with its records: what it wrote and was told is stored. */
+class LoadClient {
+  readonly records = new Map<string, OwnRecord>();
+  readonly #collection: Collection;
+  readonly #chance: () => number;
+  readonly #name: string;
+  readonly #durations: number[];
+  #version = 0;
+
+  constructor(collection: Collection, number: number, durations: number[]) {
+    this.#collection = collection;
+    this.#chance = seededNumbers(rounds.seed + number);
+    this.#name = `c${number}`;
+    this.#durations = durations;
+  }
+
+  async fill(): Promise<void> {
+    await this.#write(Array.from({ length: RECORDS_OF_CLIENT }, (_, i) => `${this.#name}-${i}`));
+  }
+
+  /** Makes calls until `isOver`, and checks every answer against its own records. */
+  async work(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      const start = performance.now();
+      await this.#call();
+      this.#durations.push(performance.now() - start);
+    }
+  }
+
+  async #call(): Promise<void> {
+    const roll = this.#chance();
+    const first = Math.floor(this.#chance() * RECORDS_OF_CLIENT);
+    const some = Array.from({ length: 5 }, (_, i) => `${this.#name}-${(first + i) % RECORDS_OF_CLIENT}`);
+    if (roll < 0.25) return this.#write(some);
+    if (roll < 0.35) return this.#deleteAndWrite(some);
+    if (roll < 0.6) return this.#query(this.records.get(some[0]!)!);
+    if (roll < 0.9) {
+      const where = roll < 0.75 ? {} : { where: { client: this.#name } };
+      const found = (await this.#collection.get({ ids: some, ...where })).rows();
+      const expected = some.map((id) => this.records.get(id)!.document);
+      expect(found.map(({ document }) => document).sort()).toEqual(expected.sort());
+      return;
+    }
+    expect(await this.#collection.count()).toBeGreaterThan(0);
+  }
+
+  async #query({ id, embedding, document }: OwnRecord): Promise<void> {
+    const found = await this.#collection.query({
+      queryEmbeddings: [embedding],
+      nResults: 3,
+      where: { client: this.#name },
+    });
+    expect([found.ids[0]![0], found.documents[0]![0], found.distances[0]![0]]).toEqual([id, document, 0]);
+  }
+
+  async #write(ids: readonly string[]): Promise<void> {
+    const records = ids.map((id) => this.#draw(id));
+    await upsertAll(this.#collection, records);
+    for (const record of records) this.records.set(record.id, record);
+  }
+
+  async #deleteAndWrite(ids: string[]): Promise<void> {
+    await this.#collection.delete({ ids });
+    expect((await this.#collection.get({ ids })).ids).toEqual([]);
+    await this.#write(ids);
+  }
+
+  #draw(id: string): OwnRecord {
+    const version = ++this.#version;
+    const embedding = Array.from({ length: DIMENSION }, () => Math.fround(this.#chance() - 0.5));
+    const document = `The text of ${id} in version ${version}: ${'words and more words '.repeat(8)}`;
+    return { id, embedding, document, version };
+  }
+}
+
+async function upsertAll(collection: Collection, records: readonly OwnRecord[]): Promise<void> {
+  await collection.upsert({
+    ids: records.map(({ id }) => id),
+    embeddings: records.map(({ embedding }) => embedding),
+    documents: records.map(({ document }) => document),
+    metadatas: records.map(({ id, version }) => ({ client: id.split('-')[0]!, version })),
+  });
+}
+
+const percentile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0;
+
+/** Per cent by which a value grows in an hour, by least squares. */
+function growthPerHour(samples: readonly { readonly ms: number; readonly value: number }[]): number {
+  const mean = (pick: (sample: { ms: number; value: number }) => number): number =>
+    samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
+  const [ms, value] = [mean((sample) => sample.ms), mean((sample) => sample.value)];
+  const slope =
+    mean((sample) => (sample.ms - ms) * (sample.value - value)) / mean((sample) => (sample.ms - ms) ** 2);
+  return ((slope * 3_600_000) / value) * 100;
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100;
+
+test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom reads what it wrote`, {
+  timeout: rounds.timeout,
+}, async () => {
+  const path = join(temporaryDirectory(), 'data');
+  const server = await startServer(path);
+  const client = new HttpClient({ path: server.url });
+  const collection = await client.createCollection({ name: 'shared', embeddingFunction: null });
+  const windows: number[][] = [];
+  const durations: number[] = [];
+  const clients = Array.from({ length: CLIENT_COUNT }, (_, i) => new LoadClient(collection, i, durations));
+  for (const each of clients) await each.fill();
+
+  let isOver = false;
+  const working = Promise.all(clients.map((each) => each.work(() => isOver)));
+  const samples: { ms: number; rss: number; descriptors: number; bytes: number }[] = [];
+  for (const second of rounds) {
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, SECOND_MS)), working]);
+    const status = statusOf(server.pid);
+    if (status !== null) samples.push({ ms: performance.now(), ...status, bytes: bytesOf(path) });
+    // One window a minute, or a second where there are not that many.
+    if (SOAK_MINUTES === null || second % 60 === 59) windows.push(durations.splice(0));
+  }
+  isOver = true;
+  await working;
+
+  // Half of the time is for growing warm.
+  const warm = samples.slice(Math.floor(samples.length / 2));
+  const descriptors = warm.map((sample) => sample.descriptors);
+  expect(Math.max(0, ...descriptors) - Math.min(...descriptors, 1_000)).toBeLessThanOrEqual(CLIENT_COUNT);
+  await collection.settle();
+  const afterChurn = bytesOf(path) / LIVE_BYTES;
+  const p99 = windows.slice(1).map((window) => percentile(window, 0.99));
+  const middle = Math.floor(p99.length / 2);
+  const meanOf = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  const figures = {
+    minutes: round(rounds.done / 60),
+    calls: windows.flat().length + durations.length,
+    errors: 0,
+    rssMb: samples.length === 0 ? null : Math.round(samples.at(-1)!.rss / 1e6),
+    rssGrowthPerHour: round(growthPerHour(warm.map(({ ms, rss }) => ({ ms, value: rss })))),
+    descriptorsMin: Math.min(...descriptors),
+    descriptorsMax: Math.max(...descriptors),
+    bytesPerLiveByteMax: round(Math.max(...samples.map(({ bytes }) => bytes)) / LIVE_BYTES),
+    bytesPerLiveByteSettled: round(afterChurn),
+    p99Ms: round(meanOf(p99)),
+    p99DriftPercent: round((meanOf(p99.slice(middle)) / meanOf(p99.slice(0, middle)) - 1) * 100),
+  };
+
+  const everything = clients.flatMap(({ records }) => [...records.values()]);
+  const sizes: number[] = [];
+  for (let turn = 0; turn < 10; turn++) {
+    for (let i = 0; i < everything.length; i += 500)
+      await upsertAll(collection, everything.slice(i, i + 500));
+    await collection.settle();
+    sizes.push(bytesOf(path));
+  }
+  expect(sizes.at(-1)).toBeLessThanOrEqual(sizes[0]! * 1.1);
+  expect(sizes.at(-1)! / LIVE_BYTES).toBeLessThan(await walAllowance(path));
+
+  const victims = everything.slice(0, 1_000);
+  for (let i = 0; i < victims.length; i += 500) {
+    await collection.delete({ ids: victims.slice(i, i + 500).map(({ id }) => id) });
+  }
+  await collection.settle();
+  await client.close();
+  await server.stop();
+  for (const { document, embedding } of victims.filter((_, i) => i % 50 === 0)) {
+    expect(isInFiles(path, Buffer.from(document))).toBe(false);
+    expect(isInFiles(path, Buffer.from(Float32Array.from(embedding).buffer))).toBe(false);
+  }
+  const closed = bytesOf(path) / LIVE_BYTES;
+  expect(closed).toBeLessThan(2);
+  rounds.report({
+    ...figures,
+    tenUpsertsGrowthPercent: round((sizes.at(-1)! / sizes[0]! - 1) * 100),
+    bytesPerLiveByteClosed: round(closed),
+    deletedFound: 0,
+  });
+});
+
+/** Twice the live data, and what SQLite keeps of its logs between two foldings. */
+async function walAllowance(path: string): Promise<number> {
+  const logs = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('-wal'),
+  );
+  return 2 + logs.reduce((total, name) => total + lstatSync(join(path, name)).size, 0) / LIVE_BYTES;
+}
