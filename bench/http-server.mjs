@@ -56,11 +56,14 @@ function freePort() {
   });
 }
 
-/** Starts Tessera's server on a directory; `stop` ends it and waits until it has. */
-export async function startTessera(directory) {
+/**
+ * Starts Tessera's server on a directory, with these variables too; `stop` ends it and waits until it has.
+ */
+export async function startTessera(directory, env = {}) {
   const port = await freePort();
   const child = spawn(process.execPath, [CLI, 'run', '--path', directory, '--port', String(port)], {
     stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...env },
   });
   const base = `http://127.0.0.1:${port}`;
   for (let attempt = 0; ; attempt++) {

@@ -12,9 +12,9 @@
  * For the limits of the machine: JSON is parsed and written by itself, and the bytes that the plan says were
  * looked at are divided by what the memory delivers to a copy.
  */
-import { spawn } from 'node:child_process';
 import http from 'node:http';
 import { PersistentClient } from '../dist/index.js';
+import { startBare } from './bare-server.mjs';
 import { readDataset } from './dataset.mjs';
 import { Connection, encode, SCOPE, startTessera } from './http-server.mjs';
 import { median, now, tell, timeInTurns, withDirectory } from './measure.mjs';
@@ -25,21 +25,6 @@ export const title = 'Where the time of a query goes';
 const TURN = 100;
 const TURNS = 10;
 const COPIED = 256 * 2 ** 20;
-
-/** A server that does nothing, in a process of its own, which listens by the time it is given back. */
-async function startBare(length) {
-  const source = `
-    import http from 'node:http';
-    const answer = Buffer.alloc(${length}, 32);
-    const headers = { 'content-type': 'application/json', 'content-length': answer.length };
-    http.createServer((request, response) => {
-      request.resume().on('end', () => response.writeHead(200, headers).end(answer));
-    }).listen(0, '127.0.0.1', function () { process.stdout.write(String(this.address().port)); });`;
-  const words = ['--input-type=module', '--eval', source];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const port = await new Promise((resolve) => child.stdout.once('data', (data) => resolve(Number(data))));
-  return { port, stop: () => child.kill() };
-}
 
 /** Sends a body and reads the answer without parsing it. */
 function exchange(agent, port, path, body) {

@@ -35,26 +35,41 @@ export async function readJsonBody(incoming: Incoming, pass: Pass, bytesMax: num
     // A body that breaks off is the client's doing, and no fault of ours to be logged.
     throw cause instanceof DatabaseError ? cause : brokenOff(cause);
   });
-  const value = parseText(bytes);
-  if (isDeeperThan(value, DEPTH_MAX)) {
+  const text = decodeText(bytes);
+  const value = parseText(text);
+  // The walk over every number of a query would take a tenth of its time.
+  if (hasManyBrackets(text, DEPTH_MAX) && isDeeperThan(value, DEPTH_MAX)) {
     throw malformed(`recursion limit exceeded: expected at most ${DEPTH_MAX} levels of nesting`);
   }
   return value;
 }
 
-function parseText(bytes: Uint8Array): JsonValue {
-  let text: string;
+function decodeText(bytes: Uint8Array): string {
   try {
-    text = decoder.decode(bytes);
+    return decoder.decode(bytes);
   } catch (cause) {
     throw malformed('expected UTF-8', cause);
   }
+}
+
+function parseText(text: string): JsonValue {
   try {
     return parseJson(text);
   } catch (cause) {
     if (!(cause instanceof DatabaseError)) throw cause;
     throw malformed(cause.message, cause);
   }
+}
+
+/** Whether a text has more than `count` opening brackets, without which it is no deeper than that. */
+function hasManyBrackets(text: string, count: number): boolean {
+  let found = 0;
+  for (const bracket of '[{') {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (++found > count) return true;
+    }
+  }
+  return false;
 }
 
 function malformed(reason: string, cause?: unknown): DatabaseError {

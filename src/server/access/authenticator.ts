@@ -9,7 +9,7 @@
  * lives as long as the process, so that the next request with it costs one hash; the memory is dropped
  * whenever the lists are read anew.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { DatabaseError, LruMap } from '../../base/index.ts';
 import { BcryptThread } from './bcrypt-thread.ts';
 import type { Grant, GrantLine } from './grant.ts';
@@ -33,14 +33,15 @@ interface Key {
 
 interface User {
   readonly kind: 'scrypt' | 'bcrypt';
-  readonly hash: string;
+  /** The hash of the password. */
+  readonly proof: string;
   readonly grant: Grant | null;
 }
 
 /** See the top of this file. */
 export class Authenticator {
   readonly #bcrypt: BcryptThread;
-  readonly #secret = randomBytes(32);
+  readonly #secret = randomBytes(32).toString('base64');
   #verified = new LruMap<string, Grant>(REMEMBERED_MAX, () => {});
   #keys: readonly Key[] = [];
   #users: ReadonlyMap<string, User> = new Map();
@@ -56,10 +57,10 @@ export class Authenticator {
   replace(lines: readonly GrantLine[]): void {
     const keys: Key[] = [];
     const users = new Map<string, User>();
-    for (const { grant, hash } of lines) {
-      const kind = kindOfHash(hash, `The hash of ${grant.name}`);
-      if (kind === 'key') keys.push({ digest: Buffer.from(hash.slice('sha256:'.length), 'hex'), grant });
-      else users.set(grant.name, { kind, hash, grant });
+    for (const { grant, hash: proof } of lines) {
+      const kind = kindOfHash(proof, `The hash of ${grant.name}`);
+      if (kind === 'key') keys.push({ digest: Buffer.from(proof.slice('sha256:'.length), 'hex'), grant });
+      else users.set(grant.name, { kind, proof, grant });
     }
     this.#keys = keys;
     this.#users = users;
@@ -79,7 +80,7 @@ export class Authenticator {
   identify({ authorization, chromaToken }: Credentials): Grant | Promise<Grant> {
     const presented = authorization ?? (chromaToken === null ? null : `Bearer ${chromaToken}`);
     if (presented === null) throw unauthorized('This server wants a key, and the request has none.');
-    const id = createHmac('sha256', this.#secret).update(presented).digest('base64');
+    const id = hash('sha256', this.#secret + presented, 'base64');
     const known = this.#verified.get(id);
     if (known !== undefined) return known;
     const [scheme = '', value = ''] = presented.split(/ +(.*)/s, 2);
@@ -131,13 +132,13 @@ export class Authenticator {
   }
 
   /** One after the other: each takes a core, and memory. */
-  async #check(password: string, { kind, hash }: User): Promise<boolean> {
+  async #check(password: string, { kind, proof }: User): Promise<boolean> {
     if (this.#waitingCount >= WAITING_MAX) {
       throw new DatabaseError('TESSERA_OVERLOADED', 'Too many passwords wait to be checked. Try again.');
     }
     this.#waitingCount++;
     const turn = this.#checking.then(() =>
-      kind === 'scrypt' ? matchesScrypt(password, hash) : this.#bcrypt.matches(password, hash),
+      kind === 'scrypt' ? matchesScrypt(password, proof) : this.#bcrypt.matches(password, proof),
     );
     this.#checking = turn.catch(() => {}).finally(() => this.#waitingCount--);
     return turn;
