@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
@@ -157,4 +157,15 @@ test('every setting has an option with its default, and none has two names', () 
   for (const { fallback } of SETTING_OPTIONS) expect(fallback).toMatch(/^\S.*; [a-z_.]+$/);
   const keys = [...settings.map(({ key }) => key), ...IGNORED_KEYS];
   expect(new Set(keys).size).toBe(keys.length);
+});
+
+test('docs/server.md lists every setting as the help does', () => {
+  const page = readFileSync(new URL('../../../docs/server.md', import.meta.url), 'utf8');
+  const rows = page.split('\n').filter((line) => /^\| `[a-z_.]+` \| `--/.test(line));
+  expect(rows).toEqual(
+    SETTING_OPTIONS.map(({ name, fallback, summary }) => {
+      const [, text, key] = /^(.*); ([a-z_.]+)$/.exec(fallback!)!;
+      return `| \`${key}\` | \`--${name}\` | ${text} | ${summary} |`;
+    }),
+  );
 });
