@@ -2,11 +2,11 @@
  * Which route a request is for: a tree of the parts of paths.
  *
  * A part that a route spells out counts before one that it leaves open, so `collections/by-id/x` is never the
- * collection called `by-id`; where the spelt-out way leads nowhere, the open one is tried. Paths are matched as
- * they were sent and their parts decoded afterwards, so that an escaped slash stays within its part.
+ * collection called `by-id`; where the spelt-out way leads nowhere, the open one is tried. Paths are matched
+ * as they were sent and their parts decoded afterwards, so that an escaped slash stays within its part.
  *
- * Hono's routers were measured beside it: the fast one takes no table in which both kinds of part stand at one
- * place, the other takes 12 µs a request where this takes one (ADR 14).
+ * Hono's routers were measured beside it: the fast one takes no table in which both kinds of part stand at
+ * one place, the other takes 12 µs a request where this takes one (ADR 14).
  */
 import type { Route } from './route.ts';
 

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
+import { ROOT } from '../../../test/tidy/tree.ts';
 import type { OptionValues } from '../options.ts';
 import { type ReadSettings, readSettings, SETTING_OPTIONS } from './read-settings.ts';
 import { IGNORED_KEYS, SERVER_SETTINGS } from './server-settings.ts';
@@ -160,7 +161,7 @@ test('every setting has an option with its default, and none has two names', () 
 });
 
 test('docs/server.md lists every setting as the help does', () => {
-  const page = readFileSync(new URL('../../../docs/server.md', import.meta.url), 'utf8');
+  const page = readFileSync(join(ROOT, 'docs/server.md'), 'utf8');
   const rows = page.split('\n').filter((line) => /^\| `[a-z_.]+` \| `--/.test(line));
   expect(rows).toEqual(
     SETTING_OPTIONS.map(({ name, fallback, summary }) => {
