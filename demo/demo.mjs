@@ -1,6 +1,7 @@
 /**
- * The main job, for a newcomer: real texts in, neighbours out, by nearness, by filter and by text; then the
- * database is closed, opened again, and must give the same answers.
+ * The main job, for a newcomer: real texts in, answers to questions in words out, by nearness, by filter and
+ * by text; then the database is closed, opened again, and must give the same answers. The texts are embedded
+ * by the default function, in this process.
  *
  *   npm run demo
  */
@@ -8,22 +9,27 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { PersistentClient } from 'tesseradb';
+import { PersistentClient, UseLiteEmbeddingFunction } from 'tesseradb';
 import { bold, dim, green, heading, progressBar, say, table, thousands } from './paper.mjs';
-import { DIMENSION, readQueries, readTexts } from './texts.mjs';
+import { readSentences, readTexts } from './texts.mjs';
 
-const BATCH = 100;
+const BATCH = 200;
 const SPACES = ['cosine', 'l2', 'ip'];
 
-const NEIGHBOUR_COLUMNS = [
+const QUESTIONS = [
+  'Which fish can be eaten?',
+  'What do people drink in the morning?',
+  'frozen water falling from the sky',
+];
+
+const ANSWER_COLUMNS = [
   { key: 'distance', name: 'distance', digits: 4 },
   { key: 'section', name: 'section' },
   { key: 'text', name: 'text' },
 ];
 
 const texts = readTexts();
-const queries = readQueries();
-const queryOf = (id) => queries.find((query) => query.id === id);
+const sentences = readSentences();
 
 /** Runs `work` and returns its result with the milliseconds it took. */
 async function timed(work) {
@@ -32,7 +38,7 @@ async function timed(work) {
   return { result, ms: performance.now() - start };
 }
 
-/** Adds all texts in batches, drawing how far it is. */
+/** Adds all texts in batches, drawing how far it is; the collection embeds them. */
 async function addTexts(collection) {
   const draw = progressBar(texts.length);
   const start = performance.now();
@@ -40,7 +46,6 @@ async function addTexts(collection) {
     const batch = texts.slice(from, from + BATCH);
     await collection.add({
       ids: batch.map((text) => text.id),
-      embeddings: batch.map((text) => text.embedding),
       documents: batch.map((text) => text.text),
       metadatas: batch.map((text) => text.metadata),
     });
@@ -49,36 +54,38 @@ async function addTexts(collection) {
   }
 }
 
-/** Asks for neighbours of one query and prints them. */
-async function showNeighbours(collection, query, title, options = {}) {
+/** Asks in words and prints the answers; `relevant` is the id of the one to mark. */
+async function showAnswers(collection, question, title, { relevant, ...options } = {}) {
   const { result, ms } = await timed(() =>
-    collection.query({ queryEmbeddings: [query.embedding], nResults: 5, ...options }),
+    collection.query({ queryTexts: [question], nResults: 5, ...options }),
   );
   say(`\n  ${title}  ${dim(`${ms.toFixed(1)} ms`)}`);
   table(
-    NEIGHBOUR_COLUMNS,
+    ANSWER_COLUMNS,
     result.ids[0].map((id, i) => ({
       distance: result.distances[0][i],
       section: result.metadatas[0][i].section,
       text: result.documents[0][i],
-      isMarked: id === query.relevant,
+      isMarked: id === relevant,
     })),
   );
 }
 
-async function showNearness(collection) {
-  heading('Nearest neighbours');
-  say(`  Each query is a sentence from WordNet; ${green('●')} marks the gloss that it illustrates.`);
-  for (const id of ['q144', 'q587', 'q968']) {
-    const query = queryOf(id);
-    await showNeighbours(collection, query, bold(`“${query.text}”`));
+async function showQuestions(collection) {
+  heading('Questions in words');
+  for (const question of QUESTIONS) {
+    await showAnswers(collection, question, bold(`“${question}”`), { nResults: 3 });
+  }
+  say(`\n  A sentence from WordNet; ${green('●')} marks the gloss that it illustrates.`);
+  for (const { text, relevant } of sentences.filter(({ id }) => ['q144', 'q587', 'q968'].includes(id))) {
+    await showAnswers(collection, text, bold(`“${text}”`), { relevant, nResults: 3 });
   }
 }
 
 async function showFilters(collection) {
   heading('Filters on metadata');
-  const query = queryOf('q956');
-  say(`  Near to ${bold(`“${query.text}”`)}, among the records that match:`);
+  const question = 'something small that flies';
+  say(`  Near to ${bold(`“${question}”`)}, among the records that match:`);
   const filters = [
     ["section is 'noun.animal'", { section: { $eq: 'noun.animal' } }],
     ["section is one of 'noun.food', 'noun.plant'", { section: { $in: ['noun.food', 'noun.plant'] } }],
@@ -88,20 +95,20 @@ async function showFilters(collection) {
     ],
   ];
   for (const [title, where] of filters) {
-    await showNeighbours(collection, query, title, { where, nResults: 3 });
+    await showAnswers(collection, question, title, { where, nResults: 3 });
   }
 }
 
 async function showTextSearch(collection) {
   heading('Text search');
-  const query = queryOf('q36');
-  say(`  Near to ${bold(`“${query.text}”`)}, among the documents that match:`);
-  await showNeighbours(collection, query, "$contains 'water'", {
+  const question = 'a place to swim';
+  say(`  Near to ${bold(`“${question}”`)}, among the documents that match:`);
+  await showAnswers(collection, question, "$contains 'water'", {
     whereDocument: { $contains: 'water' },
     nResults: 4,
   });
   const pattern = '(?i)\\b(sea|lake|river)s?\\b';
-  await showNeighbours(collection, query, `$regex ${pattern}`, {
+  await showAnswers(collection, question, `$regex ${pattern}`, {
     whereDocument: { $regex: pattern },
     nResults: 4,
   });
@@ -109,7 +116,7 @@ async function showTextSearch(collection) {
   const { result, ms } = await timed(() =>
     collection.get({ whereDocument: { $contains: 'music' }, include: ['documents'] }),
   );
-  say(`\n  Every document with 'music', no query embedding needed  ${dim(`${ms.toFixed(1)} ms`)}`);
+  say(`\n  Every document with 'music', no embedding needed  ${dim(`${ms.toFixed(1)} ms`)}`);
   table(
     [
       { key: 'id', name: 'id' },
@@ -120,39 +127,37 @@ async function showTextSearch(collection) {
 }
 
 /** The same records under the three distances. */
-async function showSpaces(client) {
+async function showSpaces(client, wordnet) {
   heading('Three spaces');
-  const query = queryOf('q172');
-  say(`  Distances from ${bold(`“${query.text}”`)}.`);
+  const question = 'an instrument with strings';
+  say(`  Distances from ${bold(`“${question}”`)}.`);
   say('  For embeddings of length 1, as here, all three agree on the order: ip is 1 − the dot product,');
   say('  cosine the same after normalising, and l2 (squared) is twice as much.\n');
+  const { ids, embeddings, documents } = await wordnet.get({ include: ['embeddings', 'documents'] });
   const distances = new Map();
   for (const space of SPACES) {
     const collection = await client.createCollection({
       name: `texts-${space}`,
       configuration: { hnsw: { space } },
-      embeddingFunction: null,
+      embeddingFunction: new UseLiteEmbeddingFunction(),
     });
-    await collection.add({
-      ids: texts.map((text) => text.id),
-      embeddings: texts.map((text) => text.embedding),
-    });
-    const result = await collection.query({ queryEmbeddings: [query.embedding], nResults: 5 });
+    await collection.add({ ids, embeddings });
+    const result = await collection.query({ queryTexts: [question], nResults: 5 });
     result.ids[0].forEach((id, i) => {
       distances.set(id, { ...distances.get(id), [space]: result.distances[0][i] });
     });
   }
-  const textOf = new Map(texts.map((text) => [text.id, text.text]));
+  const textOf = new Map(ids.map((id, i) => [id, documents[i]]));
   table(
     [...SPACES.map((space) => ({ key: space, name: space, digits: 4 })), { key: 'text', name: 'text' }],
-    [...distances].map(([id, row]) => ({ ...row, text: textOf.get(id), isMarked: id === query.relevant })),
+    [...distances].map(([id, row]) => ({ ...row, text: textOf.get(id) })),
   );
 }
 
-/** What must be the same before and after: the count and the neighbours of every query. */
+/** What must be the same before and after: the count and the neighbours of every sentence. */
 async function ask(collection) {
   const { result, ms } = await timed(() =>
-    collection.query({ queryEmbeddings: queries.map((query) => query.embedding), nResults: 10 }),
+    collection.query({ queryTexts: sentences.map(({ text }) => text), nResults: 10 }),
   );
   return { count: await collection.count(), ids: result.ids, distances: result.distances, ms };
 }
@@ -168,14 +173,13 @@ async function fill(directory) {
   const collection = await client.createCollection({
     name: 'wordnet',
     configuration: { hnsw: { space: 'cosine' } },
-    embeddingFunction: null,
   });
   heading('Adding');
   await addTexts(collection);
-  await showNearness(collection);
+  await showQuestions(collection);
   await showFilters(collection);
   await showTextSearch(collection);
-  await showSpaces(client);
+  await showSpaces(client, collection);
   const answers = await ask(collection);
   await client.close();
   return answers;
@@ -186,7 +190,7 @@ async function reopen(directory, before) {
   heading('Closed, and opened again');
   const { result: opened, ms } = await timed(async () => {
     const client = new PersistentClient({ path: directory });
-    const collection = await client.getCollection({ name: 'wordnet', embeddingFunction: null });
+    const collection = await client.getCollection({ name: 'wordnet' });
     return { client, collection, count: await collection.count() };
   });
   const after = await ask(opened.collection);
@@ -196,7 +200,7 @@ async function reopen(directory, before) {
     isDeepStrictEqual([after.ids, after.distances], [before.ids, before.distances]);
   say(`  ${thousands(opened.count)} records are there, ${ms.toFixed(0)} ms after opening the directory.`);
   const times = `${before.ms.toFixed(1)} ms before, ${after.ms.toFixed(1)} ms after`;
-  say(`  ${queries.length} queries in one call: ${times}.`);
+  say(`  ${sentences.length} questions in one call: ${times}.`);
   say(isSame ? `  ${green('✓')} The answers are the same, digit for digit.` : '  ✗ The answers differ.');
   return isSame;
 }
@@ -213,8 +217,8 @@ for (const [signal, status] of [
   });
 }
 try {
-  say(bold('\nTessera: records in, neighbours out'));
-  say(dim(`${thousands(texts.length)} glosses of WordNet with embeddings of ${DIMENSION} dimensions`));
+  say(bold('\nTessera: texts in, answers out'));
+  say(dim(`${thousands(texts.length)} glosses of WordNet, embedded as they are added`));
   say(dim(`in ${directory}`));
   const before = await fill(directory);
   const bytes = directoryBytes(directory);

@@ -1,25 +1,20 @@
 /**
- * Makes `demo/texts/`: 2,000 WordNet glosses with their embeddings, and some queries, out of a directory of
- * many more.
+ * Makes `demo/texts/`: 2,000 WordNet glosses and some queries, out of a directory of many more.
  *
  *   node scripts/make-demo-texts.mjs DATA_DIRECTORY
  *
- * DATA_DIRECTORY holds `texts-100000.jsonl.gz`, `embeddings-100000x512.f16` (row i belongs to line i),
- * `queries-1000.jsonl.gz` and `queries-1000x512.f32`. Of the texts only those from WordNet are taken, because
- * their licence lets us pass them on. What comes out is the same for the same input:
+ * DATA_DIRECTORY holds `texts-100000.jsonl.gz` and `queries-1000.jsonl.gz`. Of the texts only those from
+ * WordNet are taken, because their licence lets us pass them on. What comes out is the same for the same
+ * input:
  *
  *   texts.jsonl      one object a line: id, text and the metadata of the demo
- *   embeddings.f16   2,000 × 512 halves (IEEE 754 binary16, little endian), row i = line i: half the size of
- *                    float32 for a loss far below what tells two texts apart
  *   queries.jsonl    id, text, and the id of the gloss that the sentence was written to illustrate
- *   queries.f32      their embeddings in float32, so that the queries are exact
  */
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 const TEXT_COUNT = 2_000;
-const DIMENSION = 512;
 
 /** Sentences about things that one can see or hear: their neighbours can be judged by any reader. */
 const QUERY_IDS = [
@@ -65,22 +60,11 @@ function chooseRows(texts, wantedIds) {
   return rows.slice(0, TEXT_COUNT).sort((a, b) => a - b);
 }
 
-/** Copies the given rows of a row-major file of fixed-size rows. */
-function copyRows(from, to, rows, rowBytes) {
-  const file = openSync(path.join(source, from), 'r');
-  const out = Buffer.alloc(rows.length * rowBytes);
-  rows.forEach((row, i) => {
-    readSync(file, out, i * rowBytes, rowBytes, row * rowBytes);
-  });
-  closeSync(file);
-  writeFileSync(path.join(target, to), out);
-}
-
 mkdirSync(target, { recursive: true });
 const queries = readLines('queries-1000.jsonl.gz');
-const queryRows = QUERY_IDS.map((id) => queries.findIndex((query) => query.id === id));
+const chosen = QUERY_IDS.map((id) => queries.find((query) => query.id === id));
 const texts = readLines('texts-100000.jsonl.gz');
-const textRows = chooseRows(texts, new Set(queryRows.map((row) => queries[row].relevant)));
+const textRows = chooseRows(texts, new Set(chosen.map(({ relevant }) => relevant)));
 
 writeLines(
   'texts.jsonl',
@@ -89,13 +73,8 @@ writeLines(
     return { id, text, section, pos, lemma, synonyms, frequency, length };
   }),
 );
-copyRows('embeddings-100000x512.f16', 'embeddings.f16', textRows, DIMENSION * 2);
 writeLines(
   'queries.jsonl',
-  queryRows.map((row) => {
-    const { id, text, relevant } = queries[row];
-    return { id, text, relevant };
-  }),
+  chosen.map(({ id, text, relevant }) => ({ id, text, relevant })),
 );
-copyRows('queries-1000x512.f32', 'queries.f32', queryRows, DIMENSION * 4);
-console.log(`${textRows.length} texts and ${queryRows.length} queries written to ${target}`);
+console.log(`${textRows.length} texts and ${chosen.length} queries written to ${target}`);

@@ -157,7 +157,7 @@ function checkConflict(
   collection: string,
 ): void {
   if (stored?.type !== 'known' || !passed.name) return;
-  if (passed.name === 'default' || stored.name === 'default') return;
+  if (stored.name === 'default') return;
   const described = describeEmbeddingFunction(passed);
   const given = described.type === 'known' ? described : { ...stored, name: passed.name };
   if (isSameFunction(given, stored)) return;

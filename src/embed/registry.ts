@@ -110,6 +110,11 @@ export function buildEmbeddingFunction(
 const MODEL_MEMBERS = ['model_name', 'model', 'dimensions', 'dimension', 'task', 'task_type'];
 
 /**
+ * One model under two names: Chroma's default function, and what it is called where it is asked for by name.
+ */
+const CHROMA_DEFAULT_NAMES: readonly string[] = ['default', 'onnx_mini_lm_l6_v2'];
+
+/**
  * Whether two stored functions make embeddings that can be compared, as far as their names and models tell.
  * A member that one of them leaves out contradicts nothing.
  */
@@ -117,7 +122,9 @@ export function isSameFunction(one: StoredEmbeddingFunction, other: StoredEmbedd
   if (one.type !== 'known' || other.type !== 'known') return true;
   const builtIn = BUILT_IN.get(one.name);
   const isSameName =
-    one.name === other.name || (builtIn !== undefined && builtIn === BUILT_IN.get(other.name));
+    one.name === other.name ||
+    (builtIn !== undefined && builtIn === BUILT_IN.get(other.name)) ||
+    [one, other].every(({ name }) => CHROMA_DEFAULT_NAMES.includes(name));
   if (!isSameName) return false;
   return MODEL_MEMBERS.every((name) => {
     const [a, b] = [one.config[name] ?? null, other.config[name] ?? null];

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { type Collection, DatabaseClient } from '../../src/client/index.ts';
-import type { EmbeddingFunctionConfig, EmbeddingModels } from '../../src/embed/index.ts';
+import type { EmbeddingFunction, EmbeddingFunctionConfig, EmbeddingModels } from '../../src/embed/index.ts';
 import { expectFault, type Subject } from './subject.ts';
 
 /** Embeds a text as its length and 1. */
@@ -106,6 +106,16 @@ export function defaultFunctionCases(subject: Subject): void {
         'TESSERA_EMBEDDING_FUNCTION',
         /could not be stored/,
       );
+    });
+
+    test('and any other is refused by a collection of a known function, Chroma’s default included', async () => {
+      const made = await create();
+      await made.add({ ids: ['a'], documents: ['one'] });
+      const named = (name: string): EmbeddingFunction => ({ name, generate: new Lengths().generate });
+      const open = (name: string): Promise<Collection> =>
+        connect().getCollection({ name: made.name, embeddingFunction: named(name) });
+      await expectFault(open('default'), 'TESSERA_EMBEDDING_FUNCTION', /default-lengths/);
+      expect(await (await open('default-lengths')).count()).toBe(1);
     });
 
     test('is still undecided after a collection was renamed', async () => {
