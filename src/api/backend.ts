@@ -95,6 +95,41 @@ export interface Page {
   readonly offset: number;
 }
 
+/** Which changes of a collection: those after a position, of records after a row. */
+export interface ChangesRequest {
+  /** Position of the change sequence; 0 for all records. */
+  readonly after: number;
+  /** Rows up to here were read before; 0 for none. */
+  readonly afterRow: number;
+  /** Rows beyond are left for later, so that who reads comes to an end; `null` for no bound. */
+  readonly throughRow: number | null;
+  readonly limit: number;
+}
+
+/** Records that have changed, in insertion order, as they are now. */
+export interface RecordChanges {
+  /** Everything but embeddings. */
+  readonly columns: RecordColumns;
+  /** Row of the last record, from which to go on; `null` when there are no more. */
+  readonly lastRow: number | null;
+  /** Position of the change sequence as of this answer. */
+  readonly sequence: number;
+  /** The last row that was given out. */
+  readonly endRow: number;
+  readonly recordCount: number;
+  /** Whether records were deleted after the position. */
+  readonly hasDeletions: boolean;
+}
+
+/** How one collection takes another's place. */
+export interface SuccessionRequest {
+  readonly successorId: string;
+  /** Position of the change sequence that the successor stands for. */
+  readonly sequence: number;
+  /** Name that the collection has from then on. */
+  readonly formerName: string;
+}
+
 /** What a backend can take. */
 export interface BackendLimits {
   readonly batchSizeMax: number;
@@ -148,6 +183,19 @@ export interface Backend {
   fork(scope: CollectionScope, name: string, options?: CallOptions): Promise<CollectionInfo>;
   /** Forks of the collection, of its forks, and of what it is a fork of, as far as they are there. */
   countForks(scope: CollectionScope, options?: CallOptions): Promise<number>;
+
+  /** Records that changed after a position; who reads until there are none has followed the collection. */
+  changes(scope: CollectionScope, request: ChangesRequest, options?: CallOptions): Promise<RecordChanges>;
+  /**
+   * Gives the name and the metadata of a collection to another one that holds its records, in one
+   * transaction; `null`, and nothing is changed, where the collection has changed after the position. Its
+   * former self keeps its records under another name and refuses calls about them with `TESSERA_SUPERSEDED`.
+   */
+  succeed(
+    scope: CollectionScope,
+    request: SuccessionRequest,
+    options?: CallOptions,
+  ): Promise<CollectionInfo | null>;
 
   /** Inserts; ids that are stored already are left untouched; of an id given twice the first wins. */
   add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void>;

@@ -45,6 +45,11 @@ export interface CollectionConfiguration {
   readonly recall?: number;
   /** Cells that a SPANN configuration wants searched; there only where it was set, and not on the wire. */
   readonly searchNprobe?: number;
+  /**
+   * The collection that took this one's name and records, embedded anew; there only where one did, and not on
+   * the wire.
+   */
+  readonly successorId?: string;
 }
 
 /** Changes to a configuration; `undefined` leaves a part as it is. */
@@ -175,6 +180,7 @@ export function applyConfigurationUpdate(
       update.embeddingFunction === undefined ? configuration.embeddingFunction : update.embeddingFunction,
     ...(recall === undefined ? {} : { recall }),
     ...(searchNprobe === undefined ? {} : { searchNprobe }),
+    ...(configuration.successorId === undefined ? {} : { successorId: configuration.successorId }),
   };
 }
 

@@ -4,6 +4,7 @@ export type {
   BackendLimits,
   BackendMethod,
   CallOptions,
+  ChangesRequest,
   CollectionChanges,
   CollectionInfo,
   CollectionInput,
@@ -12,6 +13,8 @@ export type {
   DatabaseScope,
   Identity,
   Page,
+  RecordChanges,
+  SuccessionRequest,
   TenantInfo,
 } from './backend.ts';
 export { encodeFloats } from './base64.ts';

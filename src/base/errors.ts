@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   TESSERA_TENANT_NOT_FOUND: 'not_found',
   TESSERA_DATABASE_NOT_FOUND: 'not_found',
   TESSERA_COLLECTION_NOT_FOUND: 'not_found',
+  TESSERA_SUPERSEDED: 'not_found',
   TESSERA_NOT_FOUND: 'not_found',
   TESSERA_ALREADY_EXISTS: 'conflict',
   TESSERA_UNSUPPORTED: 'unsupported',

@@ -9,11 +9,9 @@ import {
   type DeleteResult,
   decodeMetadata,
   type EmbeddingBatch,
-  type EmbeddingInput,
   encodeCollectionMetadata,
   type Metadata,
   type MetadataChanges,
-  type MetadataInput,
   packEmbeddings,
   parseBatchInPieces,
   parseColumnsInPieces,
@@ -31,125 +29,42 @@ import {
   checkMembers,
   checkWriteIds,
   invalidArgument,
-  membersOf,
   parseCount,
   parseFlag,
   parseInclude,
   parseRecall,
   parseSelection,
   parseText,
-  SELECTION_MEMBERS,
-  type SelectionInput,
   SIGNAL_MEMBERS,
 } from './arguments.ts';
-import { type ConfigurationChanges, updateConfiguration } from './configuration.ts';
+import {
+  DELETE_MEMBERS,
+  type DeleteInput,
+  FORK_MEMBERS,
+  type ForkInput,
+  GET_MEMBERS,
+  type GetInput,
+  MODIFY_MEMBERS,
+  type ModifyInput,
+  PEEK_MEMBERS,
+  QUERY_MEMBERS,
+  type QueryInput,
+  RECORDS_MEMBERS,
+  type RecordsInput,
+  type UpdateInput,
+} from './collection-input.ts';
+import { updateConfiguration } from './configuration.ts';
 import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
 import { Embedder } from './embedder.ts';
 import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
+import { REEMBED_MEMBERS, Reembedding, type ReembedInput, type ReembedResult } from './reembed.ts';
 import { GetResult, QueryResult } from './results.ts';
-
-/** Records to write, column by column; every column given has as many rows as `ids`. */
-export interface RecordsInput<TMetadata = MetadataInput> extends Cancellable {
-  /** Not empty, each id once. */
-  readonly ids: readonly string[];
-  readonly embeddings?: readonly EmbeddingInput[] | undefined;
-  /** Embedded by the collection's embedding function where `embeddings` is left out. */
-  readonly documents?: readonly (string | null)[] | undefined;
-  readonly metadatas?: readonly (TMetadata | null)[] | undefined;
-  readonly uris?: readonly (string | null)[] | undefined;
-}
-
-/** What `update` takes: every column is optional, and rows may be left without an embedding. */
-export interface UpdateInput extends Omit<RecordsInput<MetadataChanges>, 'embeddings'> {
-  readonly embeddings?: readonly (EmbeddingInput | null)[] | undefined;
-}
-
-/** What `get` takes. */
-export interface GetInput<Included extends GetInclude> extends SelectionInput, Cancellable {
-  /** How many records at most; all of them if left out. */
-  readonly limit?: number | undefined;
-  /** How many records to pass over first. */
-  readonly offset?: number | undefined;
-  /** Columns to bring back; default `documents` and `metadatas`. */
-  readonly include?: Included | undefined;
-}
-
-/** What `query` takes; `queryEmbeddings` or `queryTexts`, not both. */
-export interface QueryInput<Included extends QueryInclude> extends SelectionInput, Cancellable {
-  readonly queryEmbeddings?: readonly EmbeddingInput[] | undefined;
-  /** Embedded by the collection's embedding function. */
-  readonly queryTexts?: readonly string[] | undefined;
-  /** How many neighbours for each query; default 10. */
-  readonly nResults?: number | undefined;
-  /** Columns to bring back; default `metadatas`, `documents` and `distances`. */
-  readonly include?: Included | undefined;
-  /** Asks for the exact answer; the same as `recall: 1`. */
-  readonly exact?: boolean | undefined;
-  /** Share of the exact answer to reach on average, above 0 and up to 1; by default the collection's. */
-  readonly recall?: number | undefined;
-  /** Whether `plans` of the result tells how each query was answered. */
-  readonly explain?: boolean | undefined;
-}
-
-/** What `delete` takes. */
-export interface DeleteInput extends SelectionInput, Cancellable {
-  /** How many of the matching records at most, first in insertion order; only with a filter. */
-  readonly limit?: number | undefined;
-}
-
-/** What `modify` takes; what is left out stays as it is. */
-export interface ModifyInput extends Cancellable {
-  readonly name?: string | undefined;
-  /** Replaces the whole metadata. */
-  readonly metadata?: MetadataChanges | undefined;
-  readonly configuration?: ConfigurationChanges | undefined;
-}
-
-/** What `fork` and `salvage` take. */
-export interface ForkInput extends Cancellable {
-  /** Name of the copy. */
-  readonly name: string;
-}
 
 /** What a collection shows of itself. */
 export type CollectionSummary = Pick<
   Collection,
   'id' | 'name' | 'tenant' | 'database' | 'metadata' | 'configuration'
 >;
-
-const RECORDS_MEMBERS = membersOf<RecordsInput>({
-  ids: true,
-  embeddings: true,
-  documents: true,
-  metadatas: true,
-  uris: true,
-  signal: true,
-});
-const GET_MEMBERS = membersOf<GetInput<GetInclude>>({
-  ...SELECTION_MEMBERS,
-  limit: true,
-  offset: true,
-  include: true,
-});
-const QUERY_MEMBERS = membersOf<QueryInput<QueryInclude>>({
-  queryEmbeddings: true,
-  queryTexts: true,
-  nResults: true,
-  ...SELECTION_MEMBERS,
-  include: true,
-  exact: true,
-  recall: true,
-  explain: true,
-});
-const DELETE_MEMBERS = membersOf<DeleteInput>({ ...SELECTION_MEMBERS, limit: true });
-const FORK_MEMBERS = membersOf<ForkInput>({ name: true, signal: true });
-const PEEK_MEMBERS: readonly string[] = ['limit', 'signal'];
-const MODIFY_MEMBERS = membersOf<ModifyInput>({
-  name: true,
-  metadata: true,
-  configuration: true,
-  signal: true,
-});
 
 const GET_INCLUDE: DefaultGetInclude = ['documents', 'metadatas'];
 const QUERY_INCLUDE: DefaultQueryInclude = ['metadatas', 'documents', 'distances'];
@@ -268,9 +183,10 @@ export class Collection {
     }
     const request = { ...selection, limit };
     const options = { signal: input.signal };
-    return this.#connection.write(input, nothing(), (backend) =>
-      backend.delete(this.#scope, request, options),
-    );
+    return this.#following(input, () => {
+      const scope = this.#scope;
+      return this.#connection.write(input, nothing(), (backend) => backend.delete(scope, request, options));
+    });
   }
 
   /**
@@ -304,7 +220,9 @@ export class Collection {
     const selection = parseSelection(input);
     const backend = await this.#connection.backend(input);
     const request = { ...selection, limit, offset, include };
-    return new GetResult(await backend.get(this.#scope, request, { signal: input.signal }), include);
+    return this.#following(input, async () => {
+      return new GetResult(await backend.get(this.#scope, request, { signal: input.signal }), include);
+    });
   }
 
   /** The first records. */
@@ -344,11 +262,14 @@ export class Collection {
     const explain = parseFlag(input.explain, 'explain');
     const selection = parseSelection(input);
     throwIfAborted(input.signal);
-    const embeddings = await this.#embedQueries(input);
-    const backend = await this.#connection.backend(input);
-    const request = { ...selection, embeddings, nResults, include, recall, explain };
-    const neighbours = await backend.query(this.#scope, request, { signal: input.signal });
-    return new QueryResult(neighbours, include, explain);
+    return this.#following(input, async () => {
+      const scope = this.#scope;
+      const embeddings = await this.#embedQueries(input);
+      const backend = await this.#connection.backend(input);
+      const request = { ...selection, embeddings, nResults, include, recall, explain };
+      const neighbours = await backend.query(scope, request, { signal: input.signal });
+      return new QueryResult(neighbours, include, explain);
+    });
   }
 
   /**
@@ -379,7 +300,7 @@ export class Collection {
   async count(options: Cancellable = {}): Promise<number> {
     checkMembers(options, 'count', SIGNAL_MEMBERS);
     const backend = await this.#connection.backend(options);
-    return backend.count(this.#scope, { signal: options.signal });
+    return this.#following(options, () => backend.count(this.#scope, { signal: options.signal }));
   }
 
   /**
@@ -465,12 +386,31 @@ export class Collection {
     };
     const backend = await this.#connection.backend(input);
     const options = { signal: input.signal };
-    await backend.updateCollection(this.#scope, changes, options);
+    await this.#following(input, () => backend.updateCollection(this.#scope, changes, options));
     this.#info = await backend.getCollectionById(this.#scope, options);
     const passed = configuration?.embeddingFunction ?? this.#decidedFunction;
     if (passed !== undefined) {
       this.#embedder = new Embedder(passed, this.#info, this.#models);
     }
+  }
+
+  /**
+   * Embeds all documents anew with another function, which the collection has from then on, while calls to it
+   * go on (see reembed.ts). Begins where an interrupted call has ended.
+   *
+   * The collection gets another id; the one that it had, with the embeddings as they were, is kept under
+   * `formerName`. Objects that stand for it follow at their next call. Errors: `TESSERA_INVALID_DOCUMENT` for
+   * a record without a document, `TESSERA_ALREADY_EXISTS`, `TESSERA_EMBEDDING_FUNCTION`,
+   * `TESSERA_SUPERSEDED`, `TESSERA_INVALID_ARGUMENT`, `TESSERA_UNSUPPORTED` by a server that is not ours.
+   */
+  async reembed(input: ReembedInput): Promise<ReembedResult> {
+    checkMembers(input, 'reembed', REEMBED_MEMBERS);
+    const backend = await this.#connection.backend(input);
+    const hold = <T>(work: () => Promise<T>): Promise<T> => this.#connection.hold(work);
+    const info = await backend.getCollectionById(this.#scope, { signal: input.signal });
+    const { result, heir } = await (await Reembedding.begin({ backend, info, input, hold })).run();
+    this.#become(heir, input.embeddingFunction);
+    return result;
   }
 
   /** What the collection is, for `JSON.stringify`; its records are not part of it. */
@@ -503,14 +443,44 @@ export class Collection {
           : 'Expected embeddings, or documents to embed, got neither.',
       );
     }
-    const batch =
-      embeddings || !Array.isArray(documents)
-        ? parseBatchInPieces(input, verb)
-        : await this.#embedded(input, documents, verb);
     const options = { signal: input.signal, isBatchGivenAway: true };
-    await this.#connection.write(input, batch, (backend, value) =>
-      backend[verb](this.#scope, value, options),
-    );
+    await this.#following(input, async () => {
+      // As of now: a batch must not go to a successor whose function has not embedded it.
+      const scope = this.#scope;
+      const batch =
+        embeddings || !Array.isArray(documents)
+          ? parseBatchInPieces(input, verb)
+          : await this.#embedded(input, documents, verb);
+      await this.#connection.write(input, batch, (backend, value) => backend[verb](scope, value, options));
+    });
+  }
+
+  /**
+   * Makes a call, and makes it once more where the collection was embedded anew meanwhile: then this object
+   * stands for its successor from now on. Embeddings that the caller gave are of the former function, and
+   * such a call is refused.
+   */
+  async #following<T>(input: FollowingInput, call: () => Promise<T>): Promise<T> {
+    const { id } = this.#info;
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.code !== 'TESSERA_SUPERSEDED') throw error;
+      if (this.#info.id === id) {
+        const { tenant, database, name } = this.#info;
+        const backend = await this.#connection.backend(input);
+        const info = await backend.getCollection({ tenant, database }, name, { signal: input.signal });
+        if (info.id === id) throw error;
+        this.#become(info, undefined);
+      }
+      if (isGiven(input.embeddings) || isGiven(input.queryEmbeddings)) throw error;
+      return this.#following(input, call);
+    }
+  }
+
+  #become(info: CollectionInfo, passed: EmbeddingFunction | undefined): void {
+    this.#info = info;
+    this.#embedder = new Embedder(passed, info, this.#models);
   }
 
   /** The batch with embeddings of its documents. */
@@ -579,6 +549,12 @@ Object.defineProperty(Collection.prototype, Symbol.for('nodejs.util.inspect.cust
     return `Collection ${inspect(this.toJSON(), options)}`;
   },
 });
+
+/** What decides whether a call can be made again at a successor. */
+interface FollowingInput extends Cancellable {
+  readonly embeddings?: unknown;
+  readonly queryEmbeddings?: unknown;
+}
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;

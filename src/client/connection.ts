@@ -70,6 +70,24 @@ export class Connection {
     }
   }
 
+  /**
+   * Runs work while the writes called from now on wait; those called before are with the backend. Errors:
+   * those of the work.
+   */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#written;
+    let release = (): void => {};
+    this.#written = new Promise((resolve) => {
+      release = resolve;
+    });
+    try {
+      await before;
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
   /** Closes the backend if it was ever opened. Idempotent; later calls are refused. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -23,17 +23,16 @@ export {
   type GetCollectionInput,
   type ListInput,
 } from './client.ts';
-export {
-  Collection,
-  type CollectionSummary,
-  type DeleteInput,
-  type ForkInput,
-  type GetInput,
-  type ModifyInput,
-  type QueryInput,
-  type RecordsInput,
-  type UpdateInput,
-} from './collection.ts';
+export { Collection, type CollectionSummary } from './collection.ts';
+export type {
+  DeleteInput,
+  ForkInput,
+  GetInput,
+  ModifyInput,
+  QueryInput,
+  RecordsInput,
+  UpdateInput,
+} from './collection-input.ts';
 export type {
   ConfigurationChanges,
   ConfigurationInput,
@@ -52,4 +51,5 @@ export type {
   GetInclude,
   QueryInclude,
 } from './include.ts';
+export type { ReembedInput, ReembedProgress, ReembedResult } from './reembed.ts';
 export { GetResult, type GetRow, QueryResult, type QueryRow } from './results.ts';

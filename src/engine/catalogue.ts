@@ -135,6 +135,13 @@ export class Catalogue {
     return this.#cache.get(id)!.info;
   }
 
+  /** Errors: `TESSERA_ALREADY_EXISTS` where a collection has the name. */
+  checkFree(scope: DatabaseScope, name: string): void {
+    const database = this.#store.database(scope.tenant, scope.database);
+    if (database === undefined || this.#store.collectionNamed(database.id, name) === undefined) return;
+    throw alreadyExists('Collection', name);
+  }
+
   /** Whether there is a collection of this identifier, by the file alone. */
   has(id: string): boolean {
     return this.#store.collection(id) !== undefined;
@@ -156,6 +163,7 @@ export class Catalogue {
   updateCollection(scope: CollectionScope, changes: CollectionChanges): void {
     this.#store.write(() => {
       const { info, databaseId } = this.#byId(scope);
+      checkCurrent(info);
       const name = changes.name ?? info.name;
       const holder = this.#store.collectionNamed(databaseId, name);
       if (holder !== undefined && holder.id !== info.id) throw alreadyExists('Collection', name);
@@ -203,7 +211,8 @@ export class Catalogue {
         throw new DatabaseError('TESSERA_BUSY', message, { details: { collectionId: id } });
       }
       this.#store.fileRemoved(id);
-      const copy: CollectionInfo = { ...info, id, name };
+      const { successorId: _, ...configuration } = info.configuration;
+      const copy: CollectionInfo = { ...info, configuration, id, name };
       this.#put(copy, databaseId);
       this.#store.addFork(id, sourceId);
       return copy;
@@ -218,6 +227,35 @@ export class Catalogue {
   /** The identifier of the collection that one is a fork of. Errors: `TESSERA_COLLECTION_NOT_FOUND`. */
   sourceOf(scope: CollectionScope): string | null {
     return this.#store.sourceOf(this.#byId(scope).info.id);
+  }
+
+  /**
+   * Gives name, metadata and settings of a collection to its successor, which keeps its space and its
+   * embedding function; the collection goes on under another name. Errors: `TESSERA_ALREADY_EXISTS`,
+   * `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_SUPERSEDED` where it has a successor already.
+   */
+  succeed(scope: CollectionScope, successorId: string, formerName: string): CollectionInfo {
+    return this.#store.write(() => {
+      const { info, databaseId } = this.#byId(scope);
+      checkCurrent(info);
+      const { info: successor } = this.#byId({ ...scope, collectionId: successorId });
+      this.checkFree(scope, formerName);
+      const { name, metadata } = info;
+      const { hnsw, embeddingFunction } = successor.configuration;
+      const configuration = {
+        ...info.configuration,
+        hnsw: { ...info.configuration.hnsw, space: hnsw.space },
+        embeddingFunction,
+      };
+      const schema = updateSchema(successor.schema, configuration);
+      this.#put(
+        { ...info, name: formerName, configuration: { ...info.configuration, successorId } },
+        databaseId,
+      );
+      const heir: CollectionInfo = { ...successor, name, metadata, configuration, schema };
+      this.#put(heir, databaseId);
+      return heir;
+    });
   }
 
   /** Removes a collection and returns its identifier, whose file has to go. */
@@ -334,6 +372,18 @@ export class Catalogue {
     }
     return this.#cache;
   }
+}
+
+/** Errors: `TESSERA_SUPERSEDED` where another collection has taken this one's place. */
+export function checkCurrent({ name, configuration }: CollectionInfo): void {
+  const { successorId } = configuration;
+  if (successorId === undefined) return;
+  throw new DatabaseError(
+    'TESSERA_SUPERSEDED',
+    `This collection was embedded anew, and its records are in collection ${successorId}. Open it again by its name. ` +
+      `What is called ${name} now is its former self, which can be forked and deleted.`,
+    { details: { successorId } },
+  );
 }
 
 function toInfo(entry: CatalogueEntry, database: DatabaseInfo): CollectionInfo {

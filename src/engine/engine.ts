@@ -7,6 +7,7 @@
  */
 
 import {
+  type ChangesRequest,
   type CollectionInfo,
   type CollectionScope,
   type CollectionStatistics,
@@ -23,11 +24,13 @@ import {
   type Neighbours,
   type QueryRequest,
   type RecordBatch,
+  type RecordChanges,
   type RecordColumns,
   type RecordSelection,
   type RepairReport,
   recallOf,
   type SalvageReport,
+  type SuccessionRequest,
   type VerifyReport,
 } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
@@ -50,13 +53,14 @@ import {
   type Salvaged,
   type StoreState,
 } from '../records/index.ts';
-import { Catalogue } from './catalogue.ts';
+import { Catalogue, checkCurrent } from './catalogue.ts';
 import type { Components, EngineRole } from './components.ts';
 import { Directory } from './directory.ts';
 import { copyCollection, type Filling, fillFork, fillSalvage } from './fork.ts';
 import { type OpenCollection, OpenCollections } from './open-collections.ts';
 import { salvageReport } from './reports.ts';
 import type { EngineSettings } from './settings.ts';
+import { readChanges, succeed } from './succession.ts';
 
 /** One write, as the shell queues it. */
 export type WriteCall =
@@ -130,13 +134,15 @@ export class Engine {
    * transaction itself fails, the error is thrown and nothing is stored.
    */
   writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
-    const info = this.catalogue.collection(scope);
+    const info = this.#current(scope);
     if (this.#settings.readOnly) throw openedReadOnly();
     const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#open.make(info) : null);
     if (collection === null) return calls.map((call) => ({ ok: true, value: resultOnEmpty(call) }));
     try {
       const outcomes = collection.store.writeGroup(
         calls.map((call) => (writer: RecordWriter, state: StoreState) => {
+          // Under the lock of the file: a successor may have taken over since (succession.ts).
+          this.#current(scope);
           return this.#apply(call, info, collection, writer, state);
         }),
       );
@@ -170,8 +176,18 @@ export class Engine {
   }
 
   count(scope: CollectionScope): number {
-    const collection = this.#open.find(this.catalogue.collection(scope));
+    const collection = this.#open.find(this.#current(scope));
     return collection?.store.read((state) => state.recordCount) ?? 0;
+  }
+
+  changes(scope: CollectionScope, request: ChangesRequest): RecordChanges {
+    return readChanges(this.#open.find(this.#current(scope))?.store ?? null, request);
+  }
+
+  /** Lets one collection take another's place (succession.ts). */
+  succeed(scope: CollectionScope, request: SuccessionRequest): CollectionInfo | null {
+    if (this.#settings.readOnly) throw openedReadOnly();
+    return succeed(this.catalogue, this.#open, scope, request);
   }
 
   /**
@@ -325,11 +341,18 @@ export class Engine {
     return yield* copyCollection(this.catalogue, this.#open, { scope, name }, fill);
   }
 
+  /** A collection whose records may be asked for. Errors: `TESSERA_SUPERSEDED`. */
+  #current(scope: CollectionScope): CollectionInfo {
+    const info = this.catalogue.collection(scope);
+    checkCurrent(info);
+    return info;
+  }
+
   #openForReading(
     scope: CollectionScope,
     selection: RecordSelection,
   ): { info: CollectionInfo; collection: OpenCollection | null } {
-    const info = this.catalogue.collection(scope);
+    const info = this.#current(scope);
     checkFilters(info, selection);
     return { info, collection: this.#open.find(info) };
   }

@@ -16,6 +16,7 @@ import {
   type Backend,
   type BackendLimits,
   type CallOptions,
+  type ChangesRequest,
   type CollectionChanges,
   type CollectionInfo,
   type CollectionInput,
@@ -33,9 +34,11 @@ import {
   type QueryRequest,
   RELEASE_VERSION,
   type RecordBatch,
+  type RecordChanges,
   type RecordColumns,
   type RepairReport,
   type SalvageReport,
+  type SuccessionRequest,
   type TenantInfo,
   type VerifyReport,
 } from '../api/index.ts';
@@ -168,6 +171,18 @@ export class LocalBackend implements Backend {
 
   countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
     return this.#run(options, () => this.#engine.catalogue.countForks(scope));
+  }
+
+  changes(scope: CollectionScope, request: ChangesRequest, options?: CallOptions): Promise<RecordChanges> {
+    return this.#run(options, () => this.#engine.changes(scope, request));
+  }
+
+  succeed(
+    scope: CollectionScope,
+    request: SuccessionRequest,
+    options?: CallOptions,
+  ): Promise<CollectionInfo | null> {
+    return this.#run(options, () => this.#engine.succeed(scope, request));
   }
 
   async add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {

@@ -58,6 +58,8 @@ const ROUTES: { readonly [Method in BackendMethod]: Route } = {
   deleteCollection: 'deletion',
   fork: 'writer',
   countForks: 'any reader',
+  changes: 'any reader',
+  succeed: 'writer',
   add: 'change',
   upsert: 'change',
   update: 'change',

@@ -4,6 +4,7 @@ import type {
   BackendLimits,
   BackendMethod,
   CallOptions,
+  ChangesRequest,
   CollectionChanges,
   CollectionInfo,
   CollectionInput,
@@ -19,9 +20,11 @@ import type {
   Page,
   QueryRequest,
   RecordBatch,
+  RecordChanges,
   RecordColumns,
   RepairReport,
   SalvageReport,
+  SuccessionRequest,
   TenantInfo,
   VerifyReport,
 } from '../api/index.ts';
@@ -127,6 +130,18 @@ export class WorkerBackend implements Backend {
 
   countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
     return this.#call('countForks', [scope], options);
+  }
+
+  changes(scope: CollectionScope, request: ChangesRequest, options?: CallOptions): Promise<RecordChanges> {
+    return this.#call('changes', [scope, request], options);
+  }
+
+  succeed(
+    scope: CollectionScope,
+    request: SuccessionRequest,
+    options?: CallOptions,
+  ): Promise<CollectionInfo | null> {
+    return this.#call('succeed', [scope, request], options);
   }
 
   add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {

@@ -4,7 +4,7 @@
  * Reads happen inside `read`, writes inside `writeGroup`; both begin with the state, so that they see what
  * any process has acknowledged. Nothing is cached between transactions.
  */
-import { isWellFormed } from '../api/index.ts';
+import { type ChangesRequest, isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
@@ -286,6 +286,27 @@ export class RecordStore {
       'SELECT sequence, row FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?',
     );
     return statement.all(sequence, limit) as [number, number][];
+  }
+
+  /** Live records that changed after a position, in insertion order between two rows; at most `limit`. */
+  changedRecords({ after, afterRow, throughRow, limit }: ChangesRequest): StoredRecord[] {
+    const columns = RECORD_COLUMNS.replaceAll(/\w+/g, 'records.$&');
+    const changed = `SELECT ${columns} FROM changes JOIN records ON records.row = changes.row
+      WHERE changes.sequence > ? AND changes.row > ? AND changes.row <= ? ORDER BY changes.row LIMIT ?`;
+    // All of them: without a sort of the whole sequence for each page.
+    const all = `SELECT ${columns} FROM records WHERE sequence > ? AND row > ? AND row <= ?
+      ORDER BY row LIMIT ?`;
+    const statement = this.database.prepare(after === 0 ? all : changed);
+    const bound = throughRow ?? Number.MAX_SAFE_INTEGER;
+    return statement.all(after, afterRow, bound, limit).map((row) => decodeRecord(row));
+  }
+
+  /** Whether records were deleted after a position. */
+  hasDeletions(sequence: number, state: StoreState): boolean {
+    if (state.purgedSequence > sequence) return true;
+    const sql = `SELECT 1 FROM changes LEFT JOIN records ON records.row = changes.row
+      WHERE changes.sequence > ? AND records.row IS NULL LIMIT 1`;
+    return this.database.prepare(sql).get(sequence) !== undefined;
   }
 
   /** The embeddings of a collection of this dimension, for use within one transaction. */

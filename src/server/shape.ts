@@ -61,6 +61,13 @@ export const unsigned: Shape<number> = required(
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LIMITS.unsignedMax,
 );
 
+/** A position of a change sequence, or a row: an integer that a double holds exactly. */
+export const position: Shape<number> = required(
+  { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+  'an integer from 0',
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+);
+
 /** A number above 0 and up to 1. */
 export const share: Shape<number> = {
   schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 },

@@ -19,6 +19,7 @@ import { lifecycleCases } from './lifecycle.ts';
 import { maintenanceCases } from './maintenance.ts';
 import { queryCases } from './queries.ts';
 import { readCases } from './reads.ts';
+import { reembeddingCases } from './reembedding.ts';
 import { type MakeBackend, type Opened, type Subject, scopeOf } from './subject.ts';
 import { tenantCases } from './tenants.ts';
 import { writeCases } from './writes.ts';
@@ -62,6 +63,7 @@ export function conformanceSuite(name: string, make: MakeBackend): void {
     forkCases(subject);
     defaultFunctionCases(subject);
     embeddingFunctionCases(subject);
+    reembeddingCases(subject);
     faultCases(subject);
     argumentCases(subject);
     lifecycleCases(subject);

@@ -86,7 +86,8 @@ function bodyFor({ name, id }: Target): unknown {
   return {
     ...{ name, new_name: `${name}-2`, ids: ['a'], embeddings: [[1, 2]], query_embeddings: [[1, 2]] },
     ...{ documents: ['x'], searches: [], function_id: 'f', output_collection: name, resource_name: id },
-    ...{ input_collection_id: id, operations: [] },
+    ...{ input_collection_id: id, operations: [], after: 0, after_row: 0 },
+    ...{ successor_id: id, sequence: 0, former_name: `${name}-3` },
   };
 }
 
@@ -228,6 +229,11 @@ describe('a key', () => {
         ['POST', collectionPath('repair'), undefined],
         ['POST', collectionPath('fork'), { new_name: 'films' }],
         ['POST', collectionPath('salvage'), { new_name: 'films' }],
+        [
+          'POST',
+          collectionPath('succeed'),
+          { successor_id: filmsId, sequence: 1, former_name: 'films.former' },
+        ],
         ['PUT', `${collections}/${filmsId}`, { new_metadata: { a: 1 } }],
         ['DELETE', `${collections}/films`, undefined],
         ['POST', collections, { name: 'films' }],

@@ -118,6 +118,15 @@ test('every operation answers as the reference says', async () => {
   }
 });
 
+test('a collection waits for its successor while it changes', async () => {
+  const collection = await harness.createCollection('awaited');
+  const heir = (await harness.createCollection('heir')).split('/').at(-1);
+  const body = { successor_id: heir, sequence: 9, former_name: 'former' };
+  const reply = await harness.send('POST', `${collection}/succeed`, body);
+  expect([reply.status, reply.json]).toEqual([200, null]);
+  note('collection_succeed', reply);
+});
+
 test('every operation with a body refuses what cannot be taken for one', async () => {
   const bodies: readonly (readonly [status: number, body: string, headers: Record<string, string>])[] = [
     [400, '{', {}],

@@ -20,7 +20,13 @@ export interface Reply {
 /** The least body that has these members, as a route accepts it. */
 export function leastBody(required: readonly string[] = []): Record<string, unknown> {
   const lists = ['ids', 'embeddings', 'query_embeddings', 'searches', 'operations'];
-  return Object.fromEntries(required.map((name) => [name, lists.includes(name) ? [] : `least_${name}`]));
+  const numbers = ['after', 'after_row', 'limit', 'sequence'];
+  const least = (name: string): unknown => {
+    if (lists.includes(name)) return [];
+    if (numbers.includes(name)) return 0;
+    return name === 'successor_id' ? NO_COLLECTION : `least_${name}`;
+  };
+  return Object.fromEntries(required.map((name) => [name, least(name)]));
 }
 
 /** A server without a socket. */

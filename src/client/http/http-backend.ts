@@ -8,6 +8,7 @@ import type {
   Backend,
   BackendLimits,
   CallOptions,
+  ChangesRequest,
   CollectionChanges,
   CollectionInfo,
   CollectionInput,
@@ -24,9 +25,11 @@ import type {
   Page,
   QueryRequest,
   RecordBatch,
+  RecordChanges,
   RecordColumns,
   RepairReport,
   SalvageReport,
+  SuccessionRequest,
   TenantInfo,
   VerifyReport,
   WriteVerb,
@@ -193,6 +196,43 @@ export class HttpBackend implements Backend {
   async countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
     const answer = readMembers(await this.#get(`${collectionPath(scope)}/fork_count`, options));
     return readNumber(answer['count'], 'count');
+  }
+
+  async changes(
+    scope: CollectionScope,
+    { after, afterRow, throughRow, limit }: ChangesRequest,
+    options?: CallOptions,
+  ): Promise<RecordChanges> {
+    const body = writeMembers({
+      after: `${after}`,
+      after_row: `${afterRow}`,
+      through_row: throughRow === null ? null : `${throughRow}`,
+      limit: `${limit}`,
+    });
+    const text = await this.#send('POST', `${collectionPath(scope)}/changes`, body, options);
+    const answer = readMembers(readAnswer(text));
+    return {
+      columns: readColumns(readMembers(answer['records'] ?? null), null),
+      lastRow: answer['last_row'] === null ? null : readNumber(answer['last_row'], 'last_row'),
+      sequence: readNumber(answer['sequence'], 'sequence'),
+      endRow: readNumber(answer['end_row'], 'end_row'),
+      recordCount: readNumber(answer['record_count'], 'record_count'),
+      hasDeletions: answer['has_deletions'] === true,
+    };
+  }
+
+  async succeed(
+    scope: CollectionScope,
+    { successorId, sequence, formerName }: SuccessionRequest,
+    options?: CallOptions,
+  ): Promise<CollectionInfo | null> {
+    const body = writeMembers({
+      successor_id: JSON.stringify(successorId),
+      sequence: `${sequence}`,
+      former_name: JSON.stringify(formerName),
+    });
+    const answer = readAnswer(await this.#send('POST', `${collectionPath(scope)}/succeed`, body, options));
+    return answer === null ? null : readCollection(answer);
   }
 
   add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {

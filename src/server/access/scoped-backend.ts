@@ -12,6 +12,7 @@ import {
   type Backend,
   type BackendLimits,
   type CallOptions,
+  type ChangesRequest,
   type CollectionChanges,
   type CollectionInfo,
   type CollectionInput,
@@ -29,9 +30,11 @@ import {
   type Page,
   type QueryRequest,
   type RecordBatch,
+  type RecordChanges,
   type RecordColumns,
   type RepairReport,
   type SalvageReport,
+  type SuccessionRequest,
   type TenantInfo,
   type VerifyReport,
 } from '../../api/index.ts';
@@ -229,6 +232,26 @@ export class ScopedBackend implements Backend {
   async countForks(scope: CollectionScope, options?: CallOptions): Promise<number> {
     await this.#checkById(scope, options);
     return this.#backend.countForks(scope, options);
+  }
+
+  async changes(
+    scope: CollectionScope,
+    request: ChangesRequest,
+    options?: CallOptions,
+  ): Promise<RecordChanges> {
+    await this.#checkById(scope, options);
+    return this.#backend.changes(scope, request, options);
+  }
+
+  async succeed(
+    scope: CollectionScope,
+    request: SuccessionRequest,
+    options?: CallOptions,
+  ): Promise<CollectionInfo | null> {
+    await this.#checkChange(scope, options);
+    await this.#checkById({ ...scope, collectionId: request.successorId }, options);
+    this.#checkNamed(scope, request.formerName);
+    return this.#backend.succeed(scope, request, options);
   }
 
   async add(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void> {

@@ -4,6 +4,7 @@ import { COLLECTION_ROUTES } from './collections.ts';
 import { DATABASE_ROUTES } from './databases.ts';
 import { RECORD_ROUTES } from './records.ts';
 import { REPORT_ROUTES } from './reports.ts';
+import { SUCCESSION_ROUTES } from './succession.ts';
 import { SYSTEM_ROUTES } from './system.ts';
 import { UNSUPPORTED_ROUTES } from './unsupported.ts';
 
@@ -14,5 +15,6 @@ export const V2_ROUTES: readonly Route[] = [
   ...COLLECTION_ROUTES,
   ...RECORD_ROUTES,
   ...REPORT_ROUTES,
+  ...SUCCESSION_ROUTES,
   ...UNSUPPORTED_ROUTES,
 ];

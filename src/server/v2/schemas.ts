@@ -8,6 +8,7 @@ import {
   object,
   optional,
   passed,
+  position,
   type Shape,
   share,
   text,
@@ -251,6 +252,26 @@ export const deleteBody: Shape<DeleteBody> = object({ ...selection, limit: nulla
 
 /** The name of a fork. */
 export const forkBody: Shape<{ readonly new_name: string }> = object({ new_name: text });
+
+/** Which changes of a collection are wanted. */
+export const changesBody: Shape<{
+  readonly after: number;
+  readonly after_row: number;
+  readonly through_row: number | null;
+  readonly limit: number | null;
+}> = object({
+  after: position,
+  after_row: position,
+  through_row: nullable(position),
+  limit: nullable(unsigned),
+});
+
+/** Which collection takes another's place. */
+export const succeedBody: Shape<{
+  readonly successor_id: string;
+  readonly sequence: number;
+  readonly former_name: string;
+}> = object({ successor_id: text, sequence: position, former_name: text });
 
 /** A function to attach, which this server has not. */
 export const attachFunctionBody: Shape<unknown> = object({

@@ -27,6 +27,7 @@ const refused = (sentence: string): unknown => failure('ChromaError', sentence);
 const NO_UUID = 'Collection ID is not a valid UUIDv4';
 const GONE = `Collection [${NO_COLLECTION}] does not exist.`;
 const SHORT = 'database name must be at least 3 characters';
+const SUCCESSION = { successor_id: NO_COLLECTION, sequence: 1, former_name: 'former' };
 const record = (id: string): unknown => ({ ids: [id], embeddings: [[1, 2, 3]] });
 
 /** In the order in which they are sent, to a server whose only collection is called `cases`. */
@@ -396,6 +397,45 @@ export const CASES: readonly Case[] = [
   ['DELETE', `${COLLECTIONS}/saved`, undefined, 200, {}],
   ['POST', `${MISSING}/salvage`, { new_name: 'saved' }, 404, notFound(GONE)],
   ['POST', `${COLLECTIONS}/x/salvage`, { new_name: 'saved' }, 400, invalid(NO_UUID)],
+  [
+    'POST',
+    `${C}/changes`,
+    { after: 0, after_row: 0, limit: 0 },
+    200,
+    expect.objectContaining({ last_row: null, record_count: 3 }),
+  ],
+  ['POST', `${MISSING}/changes`, { after: 0, after_row: 0, limit: 1 }, 404, notFound(GONE)],
+  ['POST', `${COLLECTIONS}/x/changes`, { after: 0, after_row: 0, limit: 1 }, 400, invalid(NO_UUID)],
+  [
+    'POST',
+    `${C}/succeed`,
+    { ...SUCCESSION, former_name: 'x' },
+    400,
+    invalid('Validation error: former_name: '),
+  ],
+  [
+    'POST',
+    `${C}/succeed`,
+    { ...SUCCESSION, successor_id: 'x' },
+    400,
+    invalid('Validation error: successor_id: '),
+  ],
+  [
+    'POST',
+    `${C}/succeed`,
+    SUCCESSION,
+    404,
+    notFound(`Collection [${SUCCESSION.successor_id}] does not exist`),
+  ],
+  [
+    'POST',
+    `${C}/succeed`,
+    { ...SUCCESSION, former_name: 'cases' },
+    409,
+    refused('Collection [cases] already'),
+  ],
+  ['POST', `${MISSING}/succeed`, SUCCESSION, 404, notFound(GONE)],
+  ['POST', `${COLLECTIONS}/x/succeed`, SUCCESSION, 400, invalid(NO_UUID)],
   ['GET', `${COLLECTIONS}/x/indexing_status`, undefined, 400, invalid(NO_UUID)],
   ['GET', `${MISSING}/indexing_status`, undefined, 404, notFound(GONE)],
   ['POST', `${C}/delete`, {}, 200, { deleted: 0 }],

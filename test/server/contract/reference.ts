@@ -58,11 +58,14 @@ export const OWN_OPERATIONS: readonly string[] = [
   'collection_verify',
   'collection_repair',
   'collection_salvage',
+  'collection_changes',
+  'collection_succeed',
 ];
 
 /** What those answer that do not answer as most of them. */
 const OWN_STATUSES: { readonly [operation: string]: readonly number[] } = {
   collection_salvage: [200, 400, 404, 409],
+  collection_succeed: [200, 400, 404, 409],
 };
 
 /** Operations that answer without asking the database, and so can neither find it broken nor closed. */

@@ -1,0 +1,19 @@
+/**
+ * Embeds the collection `films` of a directory anew, batch by batch, and prints a line after each: a program
+ * to be killed. Needs the build.
+ */
+import { setTimeout } from 'node:timers/promises';
+import { PersistentClient } from '../../dist/index.js';
+
+const [path] = process.argv.slice(2);
+const embeddingFunction = {
+  generate: async (texts) => {
+    await setTimeout(2);
+    return texts.map((text) => [text.length, 3, 3]);
+  },
+};
+const client = new PersistentClient({ path, threads: 0 });
+const films = await client.getCollection({ name: 'films' });
+await films.reembed({ embeddingFunction, batchSize: 16, onProgress: () => console.log('batch') });
+console.log('done');
+await client.close();
