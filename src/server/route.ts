@@ -56,7 +56,7 @@ export interface PlainRoute extends Partial<Pick<Route, 'parameters' | 'audience
 }
 
 /** A route with a body; the shape's type is what `respond` finds in `call.body`. */
-export interface BodyRoute<Body> extends Partial<Pick<Route, 'parameters'>> {
+export interface BodyRoute<Body> extends Partial<Pick<Route, 'parameters' | 'isLong'>> {
   readonly statuses: readonly number[];
   readonly body: Shape<Body>;
   readonly respond: (call: RouteCall<Body>) => Promise<Answer>;

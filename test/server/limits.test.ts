@@ -198,7 +198,8 @@ async function readToEnd(socket: Socket): Promise<string> {
   socket.on('data', (chunk: Buffer) => {
     text += chunk.toString();
   });
-  await once(socket, 'close');
+  // `once` of node:events would reject where the socket breaks, which is one way to be cut off.
+  await new Promise((resolve) => socket.once('close', resolve));
   return text;
 }
 

@@ -199,6 +199,7 @@ export const COLLECTION_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200, 400, 404, 409],
+      isLong: true,
       body: forkBody,
       respond: async (call) => {
         const scope = readCollectionScope(call);

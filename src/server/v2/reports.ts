@@ -99,6 +99,7 @@ export const REPORT_ROUTES: readonly Route[] = [
     },
     {
       statuses: [200, 400, 404, 409],
+      isLong: true,
       body: forkBody,
       respond: async (call) => {
         const scope = readCollectionScope(call);
