@@ -15,6 +15,9 @@ const COLLECTIONS_NAME = 'collections';
 /** What SQLite puts beside a file while it is in use. */
 const COMPANIONS = ['-wal', '-shm', '-journal'];
 
+/** Descriptors that opening a file may take: its own, those of the log and its index, and of the folder. */
+const DESCRIPTORS_PER_FILE = 4;
+
 /** What the copy of a damaged file is called while something is saved of it into the file of this name. */
 const DAMAGED = '-damaged';
 /** Where SQLite's files have the number of their pages, big-endian. */
@@ -76,6 +79,17 @@ export class Directory {
   collectionPath(id: string): string | null {
     assert(isUuid(id), `A collection's identifier is not a UUID: ${show(id)}`);
     return this.#path && `${this.#path}/${COLLECTIONS_NAME}/${id}.sqlite3`;
+  }
+
+  /** Text that tells a collection's file from one that was put in its place; `null` where there is none. */
+  collectionIdentity(id: string): string | null {
+    const path = this.collectionPath(id);
+    return path && this.#files.identity(path);
+  }
+
+  /** Whether this process cannot open one more collection, with what SQLite keeps beside its file. */
+  isOutOfDescriptors(): boolean {
+    return this.#path !== null && !this.#files.mayOpen(DESCRIPTORS_PER_FILE, this.#path);
   }
 
   hasCollectionFile(id: string): boolean {

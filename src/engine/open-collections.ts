@@ -19,6 +19,8 @@ export interface OpenCollection {
   readonly id: string;
   readonly store: RecordStore;
   readonly indexes: CollectionIndexes;
+  /** Which file is open, should another one take its name; `null` in memory. */
+  readonly fileIdentity: string | null;
   /** A query would have used a text index and found none. */
   isTextIndexWanted: boolean;
   /** The file has changed since its followers were last brought up and its free pages looked at. */
@@ -61,7 +63,12 @@ export class OpenCollections {
    */
   find(info: CollectionInfo): OpenCollection | null {
     const open = this.#open.get(info.id);
-    if (open !== undefined) return open;
+    if (open !== undefined) {
+      if (open.fileIdentity === this.#directory.collectionIdentity(info.id)) return open;
+      // What is written to a file that was removed, or moved away, would be lost with it.
+      this.#open.take(info.id);
+      open.store.close();
+    }
     if (!this.#directory.hasCollectionFile(info.id)) return this.#withoutFile(info);
     try {
       return this.#openFile(info);
@@ -273,7 +280,19 @@ export class OpenCollections {
   }
 
   #openFile(info: CollectionInfo): OpenCollection {
-    return this.#keep(info, this.#openStore(info));
+    for (;;) {
+      try {
+        return this.#keep(info, this.#openStore(info));
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || error.code !== 'TESSERA_IO') throw error;
+        if (!this.#directory.isOutOfDescriptors()) throw error;
+        // Rather one collection fewer than a call that fails.
+        const [oldest] = this.#open.values();
+        if (oldest === undefined) throw outOfDescriptors(error);
+        this.#open.take(oldest.id);
+        oldest.store.close();
+      }
+    }
   }
 
   #keep(info: CollectionInfo, store: RecordStore): OpenCollection {
@@ -289,6 +308,7 @@ export class OpenCollections {
       id: info.id,
       store,
       indexes,
+      fileIdentity: this.#directory.collectionIdentity(info.id),
       isTextIndexWanted: false,
       isFileUntidy: false,
       isIndexUntidy: false,
@@ -320,4 +340,10 @@ export class OpenCollections {
     if (!this.#settings.readOnly) this.#directory.removeCollectionFile(id);
     throw deletedMeanwhile({ collectionId: id });
   }
+}
+
+function outOfDescriptors(cause: DatabaseError): DatabaseError {
+  const message =
+    'This process may open no more files. Raise its limit (ulimit -n), or open fewer things beside the database.';
+  return new DatabaseError('TESSERA_IO', message, { cause, details: { ...cause.details } });
 }

@@ -14,6 +14,10 @@
  *
  * A thread takes some 80 ms to start. The database is open once the first reader is there; until the writer
  * is there too, that reader writes as well, as any opener can.
+ *
+ * A thread that dies (of a fault, or for want of memory) fails the calls that it had under way, with an error
+ * that says to make them again. Another one takes its place when a call next asks for it: at once would be in
+ * a circle where whatever killed it is still there. Only a database in memory is gone with its thread.
  */
 import type { BackendMethod, CallOptions, CollectionScope, RecordBatch } from '../api/index.ts';
 import { mergeRepairReports, mergeVerifyReports } from './reports.ts';
@@ -101,11 +105,12 @@ interface Reader {
 export class ThreadPool {
   readonly #settings: EngineSettings;
   readonly #workerUrl: URL;
-  readonly #events: WorkerEvents;
   readonly #readers: readonly Reader[];
   #writer: WorkerThread | null = null;
-  /** Resolves when the writer is there, or its failure is known. */
-  #writerOpening: Promise<void> = Promise.resolve();
+  /** The start of a writer under way; `null` where there is one, or none was asked for. */
+  #writerOpening: Promise<void> | null = null;
+  /** Why the last start of a writer failed. */
+  #writerFailure: Error | null = null;
   /** Writes that the first reader was given for want of a writer. */
   #earlyWrites: Promise<unknown>[] = [];
   /** Resolves when the early writes have been answered; what is written then comes after them. */
@@ -118,13 +123,6 @@ export class ThreadPool {
   private constructor(settings: EngineSettings, workerUrl: URL) {
     this.#settings = settings;
     this.#workerUrl = workerUrl;
-    this.#events = {
-      onStopped: (error) => this.#fail(error),
-      onTextIndexWanted: async (scope) => {
-        await this.#writerOpening;
-        this.#writer?.notify({ kind: 'textIndexWanted', scope });
-      },
-    };
     this.#readers = Array.from({ length: settings.threads - 1 }, (_, index) => ({
       index,
       thread: null,
@@ -142,7 +140,8 @@ export class ThreadPool {
       await pool.#startWriter();
     } else {
       await pool.#startReader(first);
-      pool.#writerOpening = pool.#startWriter().catch((error: Error) => pool.#fail(error));
+      // Who writes hears of what is wrong with it.
+      pool.#startWriter().catch(() => {});
     }
     return pool;
   }
@@ -155,12 +154,14 @@ export class ThreadPool {
   ): Promise<T> {
     if (this.#closing !== null) throw closedError();
     if (this.#failure !== null) throw this.#failure;
+    const [firstPlace] = this.#readers;
+    if (firstPlace !== undefined && firstPlace.thread === null) await this.#startReader(firstPlace);
     const readers = this.#openReaders();
     const [first] = readers;
     const route = ROUTES[method];
     if (route === 'writer') return this.#write(method, parameters, options);
     if (route === 'change' || route === 'deletion') return this.#writeAndTell(method, parameters, options);
-    if (first === undefined) return this.#writer!.call(method, parameters, options);
+    if (first === undefined) return this.#write(method, parameters, options);
     switch (route) {
       case 'any reader':
         return leastBusy(readers).call(method, parameters, options);
@@ -190,11 +191,19 @@ export class ThreadPool {
 
   async #write<T>(method: BackendMethod, parameters: readonly unknown[], options: CallOptions): Promise<T> {
     if (this.#writer === null) {
-      const written = this.#readers[0]!.thread!.call<T>(method, parameters, options);
-      this.#earlyWrites.push(written);
-      return written;
+      const opening = this.#startWriter();
+      const first = this.#readers[0]?.thread;
+      if (first !== undefined && first !== null && this.#writerFailure === null) {
+        opening.catch(() => {});
+        const written = first.call<T>(method, parameters, options);
+        this.#earlyWrites.push(written);
+        return written;
+      }
+      await opening;
     }
     await this.#handover;
+    // It may have died while this call waited.
+    if (this.#writer === null) return this.#write(method, parameters, options);
     return this.#writer.call(method, parameters, options);
   }
 
@@ -250,13 +259,31 @@ export class ThreadPool {
       );
   }
 
-  async #startWriter(): Promise<void> {
+  #startWriter(): Promise<void> {
+    this.#writerOpening ??= this.#openWriter().finally(() => {
+      this.#writerOpening = null;
+    });
+    return this.#writerOpening;
+  }
+
+  async #openWriter(): Promise<void> {
     const readerCount = this.#readers.length;
     const isAlone = readerCount === 0;
-    this.#writer = await this.#start({
+    const data: WorkerData = {
       settings: isAlone ? this.#settings : settingsOfThread(this.#settings, 'writer', readerCount),
       role: { kind: isAlone ? 'whole' : 'writer', keepsCells: isAlone },
-    });
+    };
+    const onStopped = (error: Error): void => {
+      this.#writer = null;
+      if (this.#settings.path === null) this.#failure ??= error;
+    };
+    try {
+      this.#writer = await this.#start(data, onStopped);
+      this.#writerFailure = null;
+    } catch (error) {
+      this.#writerFailure = error as Error;
+      throw error;
+    }
     this.#handover = Promise.allSettled(this.#earlyWrites).then(() => {});
     this.#earlyWrites = [];
   }
@@ -264,14 +291,33 @@ export class ThreadPool {
   #startReader(reader: Reader): Promise<void> {
     const settings = settingsOfThread(this.#settings, 'reader', this.#readers.length);
     const role = { kind: 'reader', keepsCells: reader.index === 0 } as const;
-    reader.opening ??= this.#start({ settings, role }).then((thread) => {
-      reader.thread = thread;
-    });
+    const onStopped = (): void => {
+      reader.thread = null;
+      reader.opening = null;
+      reader.isBeingIntroduced = false;
+      reader.known.clear();
+    };
+    reader.opening ??= this.#start({ settings, role }, onStopped).then(
+      (thread) => {
+        reader.thread = thread;
+      },
+      (error: unknown) => {
+        // The first one is needed, and tried again by the next call; the others are done without.
+        if (reader.index === 0) reader.opening = null;
+        throw error;
+      },
+    );
     return reader.opening;
   }
 
-  async #start(data: WorkerData): Promise<WorkerThread> {
-    const thread = await WorkerThread.start(this.#workerUrl, data, this.#events);
+  async #start(data: WorkerData, onStopped: WorkerEvents['onStopped']): Promise<WorkerThread> {
+    const thread = await WorkerThread.start(this.#workerUrl, data, {
+      onStopped,
+      onTextIndexWanted: async (scope) => {
+        await this.#writerOpening?.catch(() => {});
+        this.#writer?.notify({ kind: 'textIndexWanted', scope });
+      },
+    });
     if (this.#failure !== null) void thread.end(this.#failure);
     return thread;
   }
@@ -283,12 +329,6 @@ export class ThreadPool {
   #threads(): WorkerThread[] {
     const readers = this.#openReaders().map(({ thread }) => thread);
     return this.#writer === null ? readers : [this.#writer, ...readers];
-  }
-
-  /** One thread is gone by a fault. A database that answers some calls and not others helps nobody. */
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const thread of this.#threads()) void thread.end(error);
   }
 }
 

@@ -4,7 +4,7 @@
  * The thread keeps the process alive only while calls are under way, so that a program that forgets `close`
  * still ends. When the thread dies, its calls fail with `TESSERA_WORKER_STOPPED`; whether a write among them
  * was committed is then unknown, as after a lost connection, and everything acknowledged before is on the
- * disk.
+ * disk, if there is one.
  */
 import { Worker } from 'node:worker_threads';
 import type { BackendMethod, CallOptions, CollectionScope, RecordBatch } from '../api/index.ts';
@@ -49,13 +49,16 @@ const LIMITS = { maxYoungGenerationSizeMb: 8 };
 /** See the top of this file. */
 export class WorkerThread {
   readonly #worker: Worker;
+  /** Directory of the database, `null` for one in memory. */
+  readonly #path: string | null;
   readonly #events: WorkerEvents;
   readonly #calls = new Map<number, PendingCall>();
   #nextCallId = 1;
   #failure: Error | null = null;
 
-  private constructor(worker: Worker, events: WorkerEvents) {
+  private constructor(worker: Worker, path: string | null, events: WorkerEvents) {
     this.#worker = worker;
+    this.#path = path;
     this.#events = events;
   }
 
@@ -64,7 +67,7 @@ export class WorkerThread {
     const execArgv = process.execArgv.filter((option) => WARNING_SWITCHES.test(option));
     const name = `tessera-${workerData.role.kind}`;
     const worker = new Worker(workerUrl, { workerData, name, execArgv, resourceLimits: LIMITS });
-    const thread = new WorkerThread(worker, events);
+    const thread = new WorkerThread(worker, workerData.settings.path, events);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (response: WorkerResponse) => {
         if (response.kind === 'opened') resolve();
@@ -73,7 +76,7 @@ export class WorkerThread {
         else thread.#settle(response);
       });
       worker.once('error', reject);
-      worker.once('exit', () => reject(stoppedError(undefined)));
+      worker.once('exit', () => reject(stoppedError(undefined, workerData.settings.path)));
     }).catch(async (error: unknown) => {
       await worker.terminate();
       throw error;
@@ -150,7 +153,7 @@ export class WorkerThread {
 
   #stopped(cause: unknown): void {
     if (this.#failure !== null) return;
-    this.#failure = stoppedError(cause);
+    this.#failure = stoppedError(cause, this.#path);
     this.#rejectCalls(this.#failure);
     this.#events.onStopped(this.#failure);
   }
@@ -166,8 +169,11 @@ export function closedError(): DatabaseError {
   return new DatabaseError('TESSERA_CLOSED', 'The client is closed. Open a new one.');
 }
 
-function stoppedError(cause: unknown): DatabaseError {
-  const message =
-    'A worker thread of the database has stopped. Open a new client; acknowledged writes are stored.';
+function stoppedError(cause: unknown, path: string | null): DatabaseError {
+  const advice =
+    path === null
+      ? 'What it held in memory is lost. Open a new client.'
+      : 'Another takes its place: make the call again. Acknowledged writes are stored; whether one under way is, a read tells.';
+  const message = `A worker thread of the database has stopped. ${advice}`;
   return new DatabaseError('TESSERA_WORKER_STOPPED', message, cause === undefined ? {} : { cause });
 }

@@ -41,7 +41,11 @@ export interface Files {
   /** Makes a file of pieces, which is on the disk afterwards; replaces one that is there. */
   write(path: string, pieces: Iterable<Uint8Array>): void;
   exists(path: string): boolean;
+  /** Text that tells a file from every other one, whatever its name; `null` for a missing one. */
+  identity(path: string): string | null;
   isDirectory(path: string): boolean;
+  /** Whether this process may open so many files more; `path` is a directory that it may read. */
+  mayOpen(count: number, path: string): boolean;
   /** Names in a directory, in no order. */
   list(path: string): string[];
   /** Makes sure that the names in a directory survive a power cut, where the system can be asked to. */
@@ -138,7 +142,25 @@ export const systemFiles: Files = {
     );
   },
   exists: (path) => existsSync(path),
+  identity: (path) => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? null : `${found.dev}:${found.ino}`;
+  },
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  mayOpen: (count, path) => {
+    // Windows opens no directories, and as many files as there is memory for.
+    if (process.platform === 'win32') return true;
+    const descriptors: number[] = [];
+    try {
+      while (descriptors.length < count) descriptors.push(openSync(path, 'r'));
+      return true;
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      return code !== 'EMFILE' && code !== 'ENFILE';
+    } finally {
+      for (const descriptor of descriptors) closeSync(descriptor);
+    }
+  },
   list: (path) => guard(path, () => readdirSync(path)),
   syncDirectory: (path) => guard(path, () => syncDirectory(path)),
 };

@@ -8,7 +8,7 @@
 
 import { DEFAULT_DATABASE, DEFAULT_DATABASE_ID, DEFAULT_TENANT, isUuid } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import { checksum } from '../io/index.ts';
+import { checksum, systemFiles } from '../io/index.ts';
 import type { SqlDatabase, SqlRow } from '../sqlite/index.ts';
 import { CATALOGUE_MIGRATIONS } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
@@ -56,16 +56,19 @@ const FORKS_SQL = `CREATE TABLE IF NOT EXISTS forks (
 export class CatalogueStore {
   readonly #database: SqlDatabase;
   readonly #isReadOnly: boolean;
+  /** Which file is open; `null` in memory. */
+  readonly #fileIdentity: string | null;
 
-  private constructor(database: SqlDatabase, isReadOnly: boolean) {
+  private constructor(database: SqlDatabase, { path, readOnly }: Omit<OpenFileOptions, 'migrations'>) {
     this.#database = database;
-    this.#isReadOnly = isReadOnly;
+    this.#isReadOnly = readOnly;
+    this.#fileIdentity = path === null ? null : systemFiles.identity(path);
   }
 
   /** Opens or creates the catalogue, with the default tenant and database. Errors: those of `openFile`. */
   static open(options: Omit<OpenFileOptions, 'migrations'>): CatalogueStore {
     const database = openFile({ ...options, migrations: CATALOGUE_MIGRATIONS });
-    const store = new CatalogueStore(database, options.readOnly);
+    const store = new CatalogueStore(database, options);
     const isNew = !options.readOnly && database.prepare('SELECT 1 FROM tenants LIMIT 1').get() === undefined;
     if (isNew) store.write(() => store.addDefaults());
     return store;
@@ -80,14 +83,19 @@ export class CatalogueStore {
     return this.#database.foldLog();
   }
 
-  /** A number that changes when another connection has changed the catalogue. */
+  /**
+   * A number that changes when another connection has changed the catalogue. Errors: `TESSERA_IO` where its
+   * file is not in its place any more.
+   */
   version(): number {
+    this.#checkPlace();
     return this.#database.prepare('PRAGMA data_version').get()![0] as number;
   }
 
-  /** Runs `work` in a write transaction. Errors: `TESSERA_READ_ONLY`. */
+  /** Runs `work` in a write transaction. Errors: `TESSERA_READ_ONLY`, and as `version`. */
   write<T>(work: () => T): T {
     if (this.#isReadOnly) throw openedReadOnly();
+    this.#checkPlace();
     return this.#database.write(work);
   }
 
@@ -236,6 +244,14 @@ export class CatalogueStore {
     if (!this.#hasForks()) return 0;
     const statement = this.#database.prepare('SELECT count(*) FROM forks WHERE root_id = ?');
     return statement.get(this.#rootOf(id))![0] as number;
+  }
+
+  /** A file that was removed, or moved, can be read and written to, and all of it is lost when it is closed. */
+  #checkPlace(): void {
+    const { path } = this.#database;
+    if (this.#fileIdentity === null || systemFiles.identity(path) === this.#fileIdentity) return;
+    const message = `The database was moved, removed or replaced while it was open: ${path} is not the file that was opened. Open a new client.`;
+    throw new DatabaseError('TESSERA_IO', message, { details: { path } });
   }
 
   #rootOf(id: string): string {

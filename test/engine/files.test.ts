@@ -1,5 +1,5 @@
 /** What lies in the directory: when files appear, go away, are closed, and whose directory it is. */
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Backend } from '../../src/api/index.ts';
@@ -308,6 +308,52 @@ describe('whose directory it is', () => {
         { workerUrl: new URL('../../dist/engine/worker.js', import.meta.url) },
       ),
     ).rejects.toMatchObject({ code: 'TESSERA_NEWER_FORMAT' });
+  });
+
+  it('a directory that is moved, removed or replaced while it is open takes no more writes', async () => {
+    const parent = temporaryDirectory();
+    const harms: ((path: string) => void)[] = [
+      (path) => renameSync(path, `${path}-moved`),
+      (path) => rmSync(path, { recursive: true }),
+      (path) => {
+        renameSync(path, `${path}-moved`);
+        cpSync(`${path}-moved`, path, { recursive: true });
+      },
+    ];
+    for (const [i, harm] of harms.entries()) {
+      const path = join(parent, `data-${i}`);
+      const backend = await openTestDatabase({ path });
+      const [collectionId] = await fill(backend, 1);
+      const scope = { ...SCOPE, collectionId: collectionId! };
+      expect(await backend.count(scope)).toBe(1);
+      harm(path);
+      const moved = { code: 'TESSERA_IO', message: expect.stringMatching(/while it was open/) };
+      await expect(backend.add(scope, batchOf({ id: 'b', embedding: [1, 2, 3] }))).rejects.toMatchObject(
+        moved,
+      );
+      await expect(backend.createTenant('other')).rejects.toMatchObject(moved);
+      await expect(backend.count(scope)).rejects.toMatchObject(moved);
+    }
+  });
+
+  it('a collection’s file that is replaced while it is open is read anew, and one that is gone is missed', async () => {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path });
+    const [collectionId] = await fill(backend, 1);
+    const scope = { ...SCOPE, collectionId: collectionId! };
+    const file = join(path, 'collections', `${collectionId}.sqlite3`);
+    await backend.settle(scope);
+    cpSync(file, `${file}-kept`);
+    await backend.add(scope, batchOf({ id: 'b', embedding: [1, 2, 3] }));
+    await backend.settle(scope);
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+    await expect(backend.count(scope)).rejects.toMatchObject({ code: 'TESSERA_CORRUPT' });
+    await expect(backend.add(scope, batchOf({ id: 'c', embedding: [1, 2, 3] }))).rejects.toMatchObject({
+      code: 'TESSERA_CORRUPT',
+    });
+    renameSync(`${file}-kept`, file);
+    expect((await backend.get(scope, getRequest())).ids).toEqual(['a']);
+    expect(await backend.query(scope, queryRequest([[0, 1, 2]]))).toMatchObject([{ ids: ['a'] }]);
   });
 
   it('a directory that vanished gives typed errors, not a crash', async () => {
