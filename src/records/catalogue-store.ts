@@ -246,7 +246,7 @@ export class CatalogueStore {
     return statement.get(this.#rootOf(id))![0] as number;
   }
 
-  /** A file that was removed, or moved, can be read and written to, and all of it is lost when it is closed. */
+  /** A file that was removed, or moved, can still be written to, and is lost with what was written. */
   #checkPlace(): void {
     const { path } = this.#database;
     if (this.#fileIdentity === null || systemFiles.identity(path) === this.#fileIdentity) return;

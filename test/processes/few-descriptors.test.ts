@@ -18,7 +18,9 @@ for (let i = 0; i < ${COLLECTIONS}; i++) {
   made.push(collection);
 }
 let sum = 0;
-for (const collection of made.reverse()) sum += (await collection.query({ queryEmbeddings: [[0, 1]] })).ids[0].length;
+for (const collection of made.reverse()) {
+  sum += (await collection.query({ queryEmbeddings: [[0, 1]] })).ids[0].length;
+}
 await made[3].add({ ids: ['b'], embeddings: [[1, 1]] });
 console.log(JSON.stringify({ sum, count: await made[3].count() }));
 await client.close();
