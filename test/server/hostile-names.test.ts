@@ -3,8 +3,8 @@
  * every object.
  *
  * A server over a directory is asked with names, ids and filters that are all of these. The directory holds
- * nothing but the catalogue and files called by UUIDs, what lies beside it is untouched, and records are found
- * under exactly what they were called.
+ * nothing but the catalogue and files called by UUIDs, what lies beside it is untouched, and records are
+ * found under exactly what they were called.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
