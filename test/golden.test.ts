@@ -11,7 +11,7 @@ import { openTestDatabase, SCOPE } from './support/database.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
 const GOLDEN = new URL('./golden/', import.meta.url).pathname;
-const RELEASES = readdirSync(GOLDEN);
+const RELEASES = readdirSync(GOLDEN).filter((name) => /^\d+\.\d+\.\d+$/.test(name));
 
 /** A copy of a release's directory, in which files may change. */
 function copyOf(release: string): string {
