@@ -1,14 +1,15 @@
 /**
- * What becomes of data when a server of the protocol is killed, written to over and over, told to delete, or
- * started twice on one directory: Tessera, and with `--peer COMMAND` another server, by the same script.
+ * What becomes of data when a server of the protocol is killed, written to over and over, told to delete,
+ * or started twice on one directory: Tessera, and with `--peer COMMAND` another server, by the same script.
  *
  *   npm run bench -- reliability [--kills 15] [--peer 'COMMAND {port} {dir}'] [--json FILE]
  *
- * Four clients upsert batches of 20 records each until the server is killed (SIGKILL, at a random moment), and
- * the next server on the same directory is asked for everything that was acknowledged: by id, by number, and
- * each tenth record by its own embedding. Then 2,000 records are upserted ten times as they are (chroma#2143);
- * half of them is deleted, the server stopped, and its files searched for their texts and embeddings
- * (chroma#7659); last, a second server is started beside the first, and asked for what the first was told.
+ * Four clients upsert batches of 20 records each until the server is killed (SIGKILL, at a random moment),
+ * and the next server on the same directory is asked for everything that was acknowledged: by id, by
+ * number, and each tenth record by its own embedding. Then 2,000 records are upserted ten times as they are
+ * (chroma#2143); half of them is deleted, the server stopped, and its files searched for their texts and
+ * embeddings (chroma#7659); last, a second server is started beside the first, and asked for what the first
+ * was told.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

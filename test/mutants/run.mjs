@@ -3,10 +3,10 @@
  *
  *   npm run mutants [-- NAME…] [--json FILE]
  *
- * A mutant is a patch in this folder: a sentence that says what is broken, a line `Tests: PATH…` with the tests
- * that should notice, and the difference. Each is applied to a copy of the tree, which is built and tested;
- * it is caught if a test fails or does not end. The copy as it is must pass all of these tests first. Results
- * go to `bench/results/mutants.json`. Exits with 0 if at least 95 % are caught.
+ * A mutant is a patch in this folder: a sentence that says what is broken, a line `Tests: PATH…` with the
+ * tests that should notice, and the difference. Each is applied to a copy of the tree, which is built and
+ * tested; it is caught if a test fails or does not end. The copy as it is must pass all of these tests
+ * first. Results go to `bench/results/mutants.json`. Exits with 0 if at least 95 % are caught.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
