@@ -1,14 +1,14 @@
 /**
- * What the server costs over the same call in process: a query with documents over HTTP, split into its parts,
- * and what keys add.
+ * What the server costs over the same call in process: a query with documents over HTTP, split into its
+ * parts, and what keys add.
  *
  *   TESSERA_BENCH_DATA=DIR npm run bench -- server-overhead [--count 50000] [--json FILE]
  *
  * The client is one socket that writes requests that are ready and looks for the end of the answer, so that
- * what is measured is the server. Four processes take turns of 100 queries each: a bare `node:http` server that
- * reads the body and sends a ready answer of the same length, Tessera's server without keys, the same with a
- * key, and this one, which makes the call in process (`Backend.query` on threads, as the server makes it).
- * Medians of all queries.
+ * what is measured is the server. Four processes take turns of 100 queries each: a bare `node:http` server
+ * that reads the body and sends a ready answer of the same length, Tessera's server without keys, the same
+ * with a key, and this one, which makes the call in process (`Backend.query` on threads, as the server makes
+ * it). Medians of all queries.
  *
  * The call in process is made after an answer of the bare server has come, and timed from there: a program
  * that calls again and again without a pause finds its threads awake, and one that serves does not.
