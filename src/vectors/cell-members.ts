@@ -36,6 +36,11 @@ export class CellMembers {
     return this.#cells.length;
   }
 
+  /** The cell of each slot, negative where it is in none. Not to be changed. */
+  get cellsOfSlots(): Int32Array {
+    return this.#cells;
+  }
+
   has(slot: number): boolean {
     return slot < this.#cells.length && this.#cells[slot] !== ABSENT;
   }

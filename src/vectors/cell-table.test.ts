@@ -59,7 +59,10 @@ function search(
   request: { k: number; slack: number; doubt: number; mask?: Uint32Array },
 ): { slots: number[]; visited: number; scanned: number } {
   table.query.set(query);
-  const found = table.search({ mask: undefined, spread: 0, reach: 0, ...request }, 1);
+  const found = table.search(
+    { mask: undefined, cellsOfSlots: undefined, spread: 0, reach: 0, ...request },
+    1,
+  );
   return { ...found, slots: [...found.slots.subarray(0, found.count)] };
 }
 
@@ -182,7 +185,7 @@ test('more candidates than there is room for: the better ones are kept', () => {
   table.query.fill(0);
   table.query[0] = 0.1;
   const found = table.search(
-    { k: 10, slack: EVERYTHING, doubt: 1000, spread: 0, reach: 0, mask: undefined },
+    { k: 10, slack: EVERYTHING, doubt: 1000, spread: 0, reach: 0, mask: undefined, cellsOfSlots: undefined },
     1,
   );
   const slots = [...found.slots.subarray(0, found.count)];
@@ -282,7 +285,10 @@ test('many empty cells near to the query do not make a search look farther', () 
   add(table, between, 20, point(-3));
   for (let slot = 10; slot < 20; slot++) add(table, near, slot, point(3 + slot / 1000));
   table.query.set(point(1));
-  const found = table.search({ k: 1, slack: 0, doubt: 3, spread: 0, reach: 0, mask: undefined }, 1);
+  const found = table.search(
+    { k: 1, slack: 0, doubt: 3, spread: 0, reach: 0, mask: undefined, cellsOfSlots: undefined },
+    1,
+  );
   expect(found.visited).toBe(1);
   expect([...found.slots.subarray(0, found.count)]).toContain(10);
 });

@@ -19,26 +19,9 @@
 import { assert } from '../base/index.ts';
 import { CANDIDATES_MAX, centreBlockBytesFor, ENTRIES, FACT_BYTES, FIELD } from './cell-layout.ts';
 import { CENTRE_LEVELS, CellMemory, NO_BLOCK } from './cell-memory.ts';
+import type { CellRequest } from './cell-request.ts';
 import { CellRows } from './cell-rows.ts';
 import type { Rotation } from './rotation.ts';
-
-/** What a search in cells is told. */
-export interface CellRequest {
-  readonly k: number;
-  /** How far past the middle between the best centre and the k-th entry centres are still visited. */
-  readonly slack: number;
-  /** Mean squared distance of an entry from its centre. */
-  readonly spread: number;
-  /**
-   * How far towards the query an entry of a cell is expected to lie at most, as a share of its distance from
-   * the centre: what counts where the mask leaves only entries that are far from the query.
-   */
-  readonly reach: number;
-  /** How many times its usual error an estimate is trusted to be off at most. */
-  readonly doubt: number;
-  /** Which slots count; all, if absent. */
-  readonly mask: Uint32Array | undefined;
-}
 
 /** What a search in cells found; `slots` is overwritten by the next search. */
 export interface CellCandidates {
@@ -347,10 +330,12 @@ export class CellTable {
     if (this.#dimension < width) this.#memory.vector(at.query).fill(0, this.#dimension);
     calls.rotate(at.query, at.factors, width, rotation.span, rotation.rounds, scale);
     if (this.#isCentred) calls.addScaled(at.query, at.mean, width, -1);
-    const { k, mask } = request;
+    const { k, mask, cellsOfSlots } = request;
     if (mask !== undefined) this.#loadMask(mask);
+    if (mask !== undefined && cellsOfSlots !== undefined) this.#markCells(mask, cellsOfSlots);
     const fields = this.#request;
     words[fields + FIELD.mask] = mask === undefined ? 0 : this.#memory.mask;
+    words[fields + FIELD.isMarked] = mask === undefined || cellsOfSlots === undefined ? 0 : 1;
     words[fields + FIELD.k] = k;
     floats[fields + FIELD.slack] = request.slack;
     floats[fields + FIELD.doubt] = request.doubt;
@@ -370,6 +355,19 @@ export class CellTable {
     const count = Math.min(maskCapacity, mask.length);
     words.set(count === mask.length ? mask : mask.subarray(0, count), start);
     words.fill(0, start + count, start + maskCapacity);
+  }
+
+  /** Says in the facts of each cell whether the mask allows an entry of it. O(cells + allowed slots). */
+  #markCells(mask: Uint32Array, cellsOfSlots: Int32Array): void {
+    const { words, cells } = this.#memory;
+    const [marks, stride] = [cells.facts / 4 + 6, FACT_BYTES / 4];
+    for (let cell = 0; cell < this.cellCount; cell++) words[marks + cell * stride] = 0;
+    for (let word = 0; word < mask.length; word++) {
+      for (let bits = mask[word]!; bits !== 0; bits &= bits - 1) {
+        const cell = cellsOfSlots[(word << 5) + 31 - Math.clz32(bits & -bits)]!;
+        if (cell >= 0) words[marks + cell * stride] = 1;
+      }
+    }
   }
 
   /** Writes a cell's centre in every form. The cell has no entries. */

@@ -100,7 +100,15 @@ test.each([1, 2, 3, 31, 33, 1000, 16_383, 16_384])(
         }
         expectWhole(scene);
         table.query.set(scene.draw());
-        const request = { k: count, slack: 0, doubt: 0, spread: 0, reach: 0, mask: undefined };
+        const request = {
+          k: count,
+          slack: 0,
+          doubt: 0,
+          spread: 0,
+          reach: 0,
+          mask: undefined,
+          cellsOfSlots: undefined,
+        };
         const found = table.search(request, 1);
         expect(found.scanned).toBe(count);
         expect([...found.slots.subarray(0, found.count)].sort((a, b) => a - b)).toEqual([
@@ -132,7 +140,10 @@ test('changes and searches between any two steps leave every row in exactly one 
         if (scene.live.has(slot) && turn % 3 > 0) scene.remove(slot);
         else scene.set(slot);
         table.query.set(scene.draw());
-        table.search({ k: 5, slack: 0, doubt: 2, spread: 0, reach: 0, mask: undefined }, 1);
+        table.search(
+          { k: 5, slack: 0, doubt: 2, spread: 0, reach: 0, mask: undefined, cellsOfSlots: undefined },
+          1,
+        );
         if (!step(scene)) upkeep.refine(picks.next().value % table.cellCount);
         if (turn % 20 === 0) expectWhole(scene);
       }

@@ -260,6 +260,20 @@ test('rows that came after most of the measured ones left are looked for exactly
   expect(isExact()).toBe(false);
 });
 
+test('cells without an allowed row are passed over', () => {
+  const rows = makeRows('gaussian', 400, 8, 1);
+  const index = makeIndex('l2', rows, 8);
+  settle(index);
+  const query = new Float32Array(8).fill(0.1);
+  const allowed = bitsetOf([7, 70, 140, 210, 280]);
+  const found = index.search(query, 3, allowed, 5, { recall: 0.9 });
+  expect(found.isExact).toBe(false);
+  expect(found.cellsVisited).toBeGreaterThan(0);
+  expect(found.cellsVisited).toBeLessThanOrEqual(5);
+  const hits = searchModel('l2', rows, query, 3, allowed);
+  expect([...found.slots]).toEqual(hits.map(({ slot }) => slot));
+});
+
 test('a damaged cell is refused', () => {
   const rows = makeRows('gaussian', 200, 8, 1);
   const index = makeIndex('l2', rows, 8);

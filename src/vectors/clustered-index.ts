@@ -21,6 +21,7 @@ import { encodeCell, type StoredCell } from './cell-codec.ts';
 import { CELL_K_MAX } from './cell-layout.ts';
 import { CellMembers } from './cell-members.ts';
 import { fitsCells } from './cell-norms.ts';
+import { requestOf } from './cell-request.ts';
 import { CellTable } from './cell-table.ts';
 import { CellUpkeep } from './cell-upkeep.ts';
 import type {
@@ -32,7 +33,6 @@ import type {
   NumberedCell,
   SlotOf,
 } from './clustered-types.ts';
-import { ESTIMATE_DEVIATION, effortOf } from './effort.ts';
 import { FlatIndex } from './flat-index.ts';
 import { Handover } from './handover.ts';
 import { RecallMeter } from './recall-meter.ts';
@@ -443,18 +443,11 @@ export class ClusteredIndex {
     const norm = Math.sqrt(dot(query, query));
     const isFiltered = allowedCount < this.#members.liveCount;
     if (isFiltered) table.reserveMask(this.#members.capacity);
-    const { slack, doubt, reach } = effortOf(level);
-    const unit = this.#space === 'ip' ? Math.sqrt(this.#spread) * norm : this.#spread;
     table.query.set(query);
     const scale = this.#space === 'cosine' ? 1 / norm : 1;
-    const request = {
-      k: Math.min(k, allowedCount),
-      slack: slack * unit,
-      spread: this.#spread,
-      reach: isFiltered && this.#space !== 'ip' ? reach : 0,
-      doubt: (doubt * ESTIMATE_DEVIATION) / Math.sqrt(table.width),
-      mask: isFiltered ? allowed.words : undefined,
-    };
+    const { width } = table;
+    const parts = { space: this.#space, width, spread: this.#spread, members: this.#members };
+    const request = requestOf({ k, level, norm, allowed, allowedCount }, parts);
     const found = table.search(request, scale);
     const { waiting, apart } = this.#members;
     const outsideCount = isOutsideIncluded ? waiting.count + apart.count : 0;

@@ -36,7 +36,7 @@ const SEEDS: u32 = 16;
 const FIRST: u32 = 4;
 
 /**
- * Lists the cells that have entries, with what their centres could score at best, at `HEAP`; returns how
+ * Lists the cells that have entries, and allowed ones as far as that is known, with what their centres could score at best, at `HEAP`; returns how
  * many. The seeds come first, about `SEEDS`.
  */
 function listCells(p: usize): u32 {
@@ -45,11 +45,12 @@ function listCells(p: usize): u32 {
   const heap: usize = load<u32>(p, at.HEAP);
   const hopes: usize = load<u32>(p, at.HOPES);
   let fact: usize = load<u32>(p, at.FACTS);
+  const what: usize = load<u32>(p, at.IS_MARKED) == 0 ? 20 : 24;
   let place = heap;
   for (let cell: u32 = 0; cell < cellCount; cell++) {
     store<f32>(place, load<f32>(hopes + (cell << 2)));
     store<u32>(place, cell, 4);
-    place += load<u32>(fact, 20) == 0 ? 0 : 8;
+    place += load<u32>(fact + what) == 0 ? 0 : 8;
     fact += 32;
   }
   return <u32>((place - heap) >> 3);

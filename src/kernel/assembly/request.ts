@@ -4,7 +4,7 @@
  *
  * Facts of a cell (32 bytes): scale of its centre's code, squared norm of its centre, what is added to the
  * product of query and centre to score it, root of the mean squared residual of its entries (f32); first
- * block, number of entries (u32); 8 bytes unused.
+ * block, number of entries, whether the mask allows any of them (u32); 4 bytes unused.
  *
  * A block of centres is drawn in centres.ts, one of entries in entries.ts.
  */
@@ -60,3 +60,5 @@ export const CANDIDATE_COUNT: usize = 120;
  */
 export const SPREAD: usize = 124;
 export const REACH: usize = 128;
+/** Of a search with a mask (u32): whether the facts say which cells have allowed entries. */
+export const IS_MARKED: usize = 132;

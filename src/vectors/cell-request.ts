@@ -1,0 +1,65 @@
+/** What a search in cells is told: the effort of its level in the units of the cells, and the filter. */
+import type { Space } from '../api/index.ts';
+import type { Bitset } from '../base/index.ts';
+import type { CellMembers } from './cell-members.ts';
+import { ESTIMATE_DEVIATION, effortOf } from './effort.ts';
+
+/**
+ * A filter that allows less than this share may leave cells without an allowed row: looking which takes
+ * 1.5 ns for each allowed row, scanning an entry 3.5.
+ */
+const NARROW_SHARE = 0.4;
+
+/** What a search in cells is told. */
+export interface CellRequest {
+  readonly k: number;
+  /** How far past the middle between the best centre and the k-th entry centres are still visited. */
+  readonly slack: number;
+  /** Mean squared distance of an entry from its centre. */
+  readonly spread: number;
+  /**
+   * How far towards the query an entry of a cell is expected to lie at most, as a share of its distance from
+   * the centre: what counts where the mask leaves only entries that are far from the query.
+   */
+  readonly reach: number;
+  /** How many times its usual error an estimate is trusted to be off at most. */
+  readonly doubt: number;
+  /** Which slots count; all, if absent. */
+  readonly mask: Uint32Array | undefined;
+  /** The cell of each slot, negative for none, where cells without allowed entries are to be passed over. */
+  readonly cellsOfSlots: Int32Array | undefined;
+}
+
+/** A search as its caller sees it; `norm` is that of the query. */
+interface Asked {
+  readonly k: number;
+  readonly level: number;
+  readonly norm: number;
+  readonly allowed: Bitset;
+  readonly allowedCount: number;
+}
+
+/** What there is to search in; `spread` is the mean squared radius of the cells. */
+interface Searched {
+  readonly space: Space;
+  readonly width: number;
+  readonly spread: number;
+  readonly members: CellMembers;
+}
+
+/** The request of a search. */
+export function requestOf(asked: Asked, { space, width, spread, members }: Searched): CellRequest {
+  const { allowed, allowedCount } = asked;
+  const { slack, doubt, reach } = effortOf(asked.level);
+  const isFiltered = allowedCount < members.liveCount;
+  const isNarrow = allowedCount < members.liveCount * NARROW_SHARE;
+  return {
+    k: Math.min(asked.k, allowedCount),
+    slack: slack * (space === 'ip' ? Math.sqrt(spread) * asked.norm : spread),
+    spread,
+    reach: isFiltered && space !== 'ip' ? reach : 0,
+    doubt: (doubt * ESTIMATE_DEVIATION) / Math.sqrt(width),
+    mask: isFiltered ? allowed.words : undefined,
+    cellsOfSlots: isNarrow ? members.cellsOfSlots : undefined,
+  };
+}
