@@ -56,6 +56,7 @@ import {
 import { Catalogue, checkCurrent } from './catalogue.ts';
 import type { Components, EngineRole } from './components.ts';
 import { Directory } from './directory.ts';
+import { checkFileSystem } from './file-system.ts';
 import { copyCollection, type Filling, fillFork, fillSalvage } from './fork.ts';
 import { type OpenCollection, OpenCollections } from './open-collections.ts';
 import { salvageReport } from './reports.ts';
@@ -104,6 +105,9 @@ export class Engine {
     this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id), components);
     if (settings.readOnly) return;
     directory.makeCollectionsFolder();
+    if (settings.path !== null && this.#role.kind !== 'reader') {
+      checkFileSystem(settings.path, components.files);
+    }
     if (this.#role.kind !== 'reader') this.#clearLeftovers();
   }
 

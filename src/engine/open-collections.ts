@@ -64,7 +64,8 @@ export class OpenCollections {
   find(info: CollectionInfo): OpenCollection | null {
     const open = this.#open.get(info.id);
     if (open !== undefined) {
-      if (open.fileIdentity === this.#directory.collectionIdentity(info.id)) return open;
+      const isInPlace = open.fileIdentity === this.#directory.collectionIdentity(info.id);
+      if (isInPlace && open.store.isCurrent) return open;
       // What is written to a file that was removed, or moved away, would be lost with it.
       this.#open.take(info.id);
       open.store.close();

@@ -3,12 +3,14 @@
  * ones.
  */
 import {
+  accessSync,
   closeSync,
   constants,
   copyFileSync,
   existsSync,
   fsyncSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,12 +18,14 @@ import {
   renameSync,
   rmSync,
   type Stats,
+  statfsSync,
   statSync,
   unwatchFile,
   watchFile,
   writeSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseError } from '../base/index.ts';
 
 /** File operations; every one is synchronous because the engine is. */
@@ -44,6 +48,14 @@ export interface Files {
   /** Text that tells a file from every other one, whatever its name; `null` for a missing one. */
   identity(path: string): string | null;
   isDirectory(path: string): boolean;
+  /** As `identity`, and different once the file was written to. */
+  version(path: string): string | null;
+  /** Whether files can be made in a directory. */
+  isWritable(path: string): boolean;
+  /** Makes a directory of its own for what is needed for a while, and returns its path. */
+  makeTemporary(): string;
+  /** The number by which Linux knows the kind of a file system; `null` elsewhere. */
+  fileSystemKind(path: string): number | null;
   /** Whether this process may open so many files more; `path` is a directory that it may read. */
   mayOpen(count: number, path: string): boolean;
   /** Names in a directory, in no order. */
@@ -147,6 +159,20 @@ export const systemFiles: Files = {
     return found === undefined ? null : `${found.dev}:${found.ino}`;
   },
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  version: (path) => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? null : `${found.dev}:${found.ino}:${found.size}:${found.mtimeMs}`;
+  },
+  isWritable: (path) => {
+    try {
+      accessSync(path, constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  makeTemporary: () => guard(tmpdir(), () => mkdtempSync(join(tmpdir(), 'tessera-'))),
+  fileSystemKind: (path) => (process.platform === 'linux' ? guard(path, () => statfsSync(path).type) : null),
   mayOpen: (count, path) => {
     // Windows opens no directories, and as many files as there is memory for.
     if (process.platform === 'win32') return true;

@@ -13,6 +13,7 @@ import type { SqlDatabase, SqlRow } from '../sqlite/index.ts';
 import { CATALOGUE_MIGRATIONS } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
 import { openedReadOnly } from './refusals.ts';
+import { isCurrent } from './unwritable.ts';
 
 /** A collection's row; the texts are JSON. */
 export interface CatalogueEntry {
@@ -56,12 +57,14 @@ const FORKS_SQL = `CREATE TABLE IF NOT EXISTS forks (
 export class CatalogueStore {
   readonly #database: SqlDatabase;
   readonly #isReadOnly: boolean;
+  readonly #path: string | null;
   /** Which file is open; `null` in memory. */
   readonly #fileIdentity: string | null;
 
   private constructor(database: SqlDatabase, { path, readOnly }: Omit<OpenFileOptions, 'migrations'>) {
     this.#database = database;
     this.#isReadOnly = readOnly;
+    this.#path = path;
     this.#fileIdentity = path === null ? null : systemFiles.identity(path);
   }
 
@@ -248,9 +251,10 @@ export class CatalogueStore {
 
   /** A file that was removed, or moved, can still be written to, and is lost with what was written. */
   #checkPlace(): void {
-    const { path } = this.#database;
-    if (this.#fileIdentity === null || systemFiles.identity(path) === this.#fileIdentity) return;
-    const message = `The database was moved, removed or replaced while it was open: ${path} is not the file that was opened. Open a new client.`;
+    const path = this.#path;
+    if (path === null) return;
+    if (this.#fileIdentity === systemFiles.identity(path) && isCurrent(this.#database)) return;
+    const message = `The database was moved, removed or replaced while it was open: ${path} is not what was opened. Open a new client.`;
     throw new DatabaseError('TESSERA_IO', message, { details: { path } });
   }
 

@@ -15,6 +15,7 @@ import { DatabaseError } from '../base/index.ts';
 import { systemFiles } from '../io/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
 import { APPLICATION_ID, PAGE_BYTES } from './format.ts';
+import { isUnwritable, openUnwritable } from './unwritable.ts';
 
 /** How to open a file. */
 export interface OpenFileOptions {
@@ -49,10 +50,22 @@ const WAL_BYTES_KEPT = 4_194_304;
  */
 export function openFile(options: OpenFileOptions): SqlDatabase {
   const { path, readOnly, busyTimeoutMs } = options;
-  const database = openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
+  const open = (): SqlDatabase => openSqlDatabase({ path: path ?? ':memory:', readOnly, busyTimeoutMs });
+  if (!readOnly || path === null || !isUnwritable(path)) return prepare(open(), options);
+  try {
+    return prepare(open(), options);
+  } catch (error) {
+    const isUnreadable =
+      error instanceof DatabaseError && ['TESSERA_IO', 'TESSERA_READ_ONLY'].includes(error.code);
+    if (!isUnreadable) throw error;
+  }
+  return prepare(openUnwritable(path, busyTimeoutMs), options);
+}
+
+function prepare(database: SqlDatabase, options: OpenFileOptions): SqlDatabase {
   try {
     if (options.isFilled === true) checkFilled(database, options.migrations);
-    if (readOnly) checkReadable(database, options.migrations);
+    if (options.readOnly) checkReadable(database, options.migrations);
     else prepareForWriting(database, options);
     return database;
   } catch (error) {

@@ -14,6 +14,7 @@ import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from '
 import { RecordWriter } from './record-writer.ts';
 import { deletedMeanwhile } from './refusals.ts';
 import { readState, type StoreState, writeState } from './state.ts';
+import { isCurrent } from './unwritable.ts';
 import { VectorTable } from './vector-table.ts';
 
 /** What became of one call of a group. */
@@ -67,6 +68,11 @@ export class RecordStore {
 
   close(): void {
     this.database.close();
+  }
+
+  /** Whether the file is as it was, should it have been opened as one that nobody writes to. */
+  get isCurrent(): boolean {
+    return isCurrent(this.database);
   }
 
   /**

@@ -27,6 +27,11 @@ export function sqlDriverName(): SqlDriverName {
   );
 }
 
+/** Whether the driver of this process can open a file that nobody writes to as such (`isImmutable`). */
+export function canOpenImmutable(): boolean {
+  return sqlDriverName() === 'node:sqlite';
+}
+
 /** Opens or creates a database. Errors: those of the room (see errors.ts) and `TESSERA_DRIVER_MISSING`. */
 export function openSqlDatabase(options: SqlConnectionOptions): SqlDatabase {
   const driver = sqlDriverName();
@@ -45,6 +50,7 @@ export class SqlDatabase {
   readonly #connection: SqlConnection;
   readonly #statements = new Map<string, SqlStatement>();
   #isOpen = true;
+  #afterClose: () => void = () => {};
 
   constructor(connection: SqlConnection, driver: SqlDriverName, path: string) {
     this.#connection = connection;
@@ -140,12 +146,18 @@ export class SqlDatabase {
     }
   }
 
+  /** Lets `work` be done once it is closed. */
+  onClose(work: () => void): void {
+    this.#afterClose = work;
+  }
+
   /** Closes; the last connection to a file folds the write-ahead log into it. Idempotent. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#statements.clear();
     this.#guard(() => this.#connection.close());
+    this.#afterClose();
   }
 
   #transaction<T>(begin: string, end: string, work: () => T): T {

@@ -35,6 +35,8 @@ export interface SqlConnectionOptions {
   /** A file's path, made when missing unless `readOnly`, or `:memory:`. */
   readonly path: string;
   readonly readOnly: boolean;
+  /** Whether nobody writes to the file, so that SQLite needs no locks and makes no files beside it. */
+  readonly isImmutable?: boolean | undefined;
   /** How long a statement waits for another connection's lock. */
   readonly busyTimeoutMs: number;
 }

@@ -1,4 +1,11 @@
 /** SQLite behind a seam: two drivers, one `SqlDatabase`. The only room that knows either driver. */
-export { openSqlDatabase, SqlDatabase, type SqlDriverName, sqlDriverName } from './database.ts';
+export {
+  canOpenImmutable,
+  openSqlDatabase,
+  SqlDatabase,
+  type SqlDriverName,
+  sqlDriverName,
+} from './database.ts';
 export type { SqlRow, SqlStatement, SqlValue } from './driver.ts';
 export { isSqlError } from './errors.ts';
+export { seesLocks } from './lock-probe.ts';

@@ -2,6 +2,7 @@
  * The driver over `node:sqlite`, which needs no compiler and no download: first choice wherever Node has it
  * whole.
  */
+import { pathToFileURL } from 'node:url';
 import type { SqlConnection, SqlConnectionOptions, SqlRow } from './driver.ts';
 
 /** The part of `node:sqlite` that we use; the types of Node 20 do not know the module. */
@@ -40,7 +41,8 @@ export function hasNodeSqlite(): boolean {
 
 /** Opens a connection. Call only when `hasNodeSqlite()`. */
 export function connectNodeSqlite(options: SqlConnectionOptions): SqlConnection {
-  const database = new nodeSqlite!.DatabaseSync(options.path, {
+  const location = options.isImmutable ? `${pathToFileURL(options.path)}?immutable=1` : options.path;
+  const database = new nodeSqlite!.DatabaseSync(location, {
     readOnly: options.readOnly,
     timeout: options.busyTimeoutMs,
   });
