@@ -22,7 +22,7 @@ export interface ServerLimits {
   readonly resultsMax: number;
   /** Bytes of one answer, about. */
   readonly answerBytesMax: number;
-  /** Milliseconds until a call is given up; 0 for never. `settle`, `verify` and `repair` have no bound. */
+  /** Milliseconds until a call is given up; 0 for never. Not of routes that are `isLong`. */
   readonly callMs: number;
 }
 
