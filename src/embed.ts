@@ -25,6 +25,9 @@ export {
   type OpenAIOptions,
   type ProviderOptions,
   registerEmbeddingFunction,
+  type SplitOptions,
+  splitText,
+  type TextPart,
   VoyageAIEmbeddingFunction,
   type VoyageAIOptions,
 } from './embed/index.ts';

@@ -199,6 +199,7 @@ export {
   type GetRow,
   type HttpSettings,
   type ListInput,
+  type LongText,
   type ModifyInput,
   type QueryInclude,
   type QueryInput,
@@ -212,6 +213,7 @@ export {
   type UpdateInput,
   type Where,
   type WhereDocument,
+  type WriteReport,
 } from './client/index.ts';
 export {
   CohereEmbeddingFunction,
@@ -236,10 +238,20 @@ export {
   type OpenAIOptions,
   type ProviderOptions,
   registerEmbeddingFunction,
+  type SplitOptions,
+  splitText,
+  type TextPart,
   type TokenCounter,
   VoyageAIEmbeddingFunction,
   type VoyageAIOptions,
 } from './embed/index.ts';
+export {
+  type IngestFailure,
+  type IngestInput,
+  type IngestProgress,
+  type IngestReport,
+  ingest,
+} from './ingest/index.ts';
 export {
   type DownloadMiniLMOptions,
   downloadMiniLM,

@@ -21,3 +21,4 @@ export { LruMap } from './lru.ts';
 export { nearestOf } from './nearest.ts';
 export { finish, inTurns, type Pieces } from './pieces.ts';
 export { type Random, seededNumbers, seededRandom, systemRandom } from './random.ts';
+export { warn } from './warning.ts';

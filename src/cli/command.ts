@@ -8,6 +8,8 @@ export interface Terminal {
   out(text: string): void;
   /** For people, when something is wrong. */
   err(text: string): void;
+  /** Shows a line in place of the last one, or none; absent where nobody looks on. */
+  status?(line: string): void;
   /** Resolves with the name of the signal that asks the process to end. */
   readonly stopped: Promise<string>;
   /** Calls `listener` at every SIGHUP, which asks a server to read its files again. */

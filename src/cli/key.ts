@@ -61,7 +61,7 @@ async function run(values: OptionValues, terminal: Terminal): Promise<number> {
   return 0;
 }
 
-function readList(value: string | boolean | undefined): string[] | null {
+function readList(value: OptionValues[string]): string[] | null {
   if (value === undefined) return null;
   const names = String(value)
     .split(',')

@@ -3,8 +3,10 @@ import { RELEASE_VERSION } from '../api/index.ts';
 import { DatabaseError, nearestOf } from '../base/index.ts';
 import { backupCommand } from './backup.ts';
 import type { Command, Terminal } from './command.ts';
+import { ingestCommand } from './ingest.ts';
 import { keyCommand } from './key.ts';
 import { formatOptions, parseOptions, UsageError } from './options.ts';
+import { reembedCommand } from './reembed.ts';
 import { repairCommand } from './repair.ts';
 import { restoreCommand } from './restore.ts';
 import { runCommand } from './run.ts';
@@ -17,6 +19,8 @@ const COMMANDS: readonly Command[] = [
   statsCommand,
   verifyCommand,
   repairCommand,
+  reembedCommand,
+  ingestCommand,
   backupCommand,
   restoreCommand,
 ];

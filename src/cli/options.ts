@@ -15,8 +15,11 @@ export interface OptionSpec {
   readonly summary: string;
 }
 
-/** What was given: strings for options with a value and for operands, `true` for switches. */
-export type OptionValues = { readonly [name: string]: string | boolean | undefined };
+/**
+ * What was given: strings for options with a value and for operands, `true` for switches, an array for an
+ * operand that may be given more than once.
+ */
+export type OptionValues = { readonly [name: string]: string | boolean | readonly string[] | undefined };
 
 /** The command line makes no sense: exit status 2. */
 export class UsageError extends Error {
@@ -25,8 +28,8 @@ export class UsageError extends Error {
 
 /**
  * Parses a command's options and operands, which are found under their placeholders; one in `[]` may be left
- * out, and is found without them. Errors: `UsageError`
- * naming the nearest option that exists.
+ * out, and is found without them; the last one may end in `...` and takes all that are left. Errors:
+ * `UsageError` naming the nearest option that exists.
  */
 export function parseOptions(
   args: readonly string[],
@@ -47,13 +50,19 @@ export function parseOptions(
   const { values, positionals } = parsed;
   const isHelpWanted = 'help' in values;
   const neededCount = operands.filter((name) => !name.startsWith('[')).length;
-  const isFitting = positionals.length >= neededCount && positionals.length <= operands.length;
+  const isOpen = operands.at(-1)?.endsWith('...') === true;
+  const isFitting = positionals.length >= neededCount && (isOpen || positionals.length <= operands.length);
   if (!isFitting && !isHelpWanted) {
     throw new UsageError(`Expected ${operands.join(' ')}, got ${positionals.join(' ') || 'nothing'}.`);
   }
   return {
     ...values,
-    ...Object.fromEntries(operands.map((name, i) => [name.replace(/[[\]]/g, ''), positionals[i]])),
+    ...Object.fromEntries(
+      operands.map((name, i) => [
+        name.replace(/[[\]]/g, ''),
+        name.endsWith('...') ? positionals.slice(i) : positionals[i],
+      ]),
+    ),
   };
 }
 

@@ -57,6 +57,7 @@ import { updateConfiguration } from './configuration.ts';
 import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
 import { Embedder } from './embedder.ts';
 import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
+import { findLongTexts, type LongText, type WriteReport, warnOfLongTexts } from './long-texts.ts';
 import { REEMBED_MEMBERS, Reembedding, type ReembedInput, type ReembedResult } from './reembed.ts';
 import { GetResult, QueryResult } from './results.ts';
 
@@ -79,6 +80,7 @@ export class Collection {
   #info: CollectionInfo;
   readonly #models: EmbeddingModels | null;
   #embedder: Embedder;
+  #isWarned = false;
 
   /** Not for users: clients make collections. */
   constructor(
@@ -137,15 +139,15 @@ export class Collection {
    * `TESSERA_INVALID_*`, `TESSERA_BATCH_MISMATCH`, `TESSERA_DIMENSION_MISMATCH`,
    * `TESSERA_EMBEDDING_FUNCTION`, `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_LIMIT_EXCEEDED`.
    */
-  async add(input: RecordsInput): Promise<void> {
-    await this.#write(input, 'add');
+  async add(input: RecordsInput): Promise<WriteReport> {
+    return this.#write(input, 'add');
   }
 
   /**
    * Inserts records, or updates those whose id is stored; metadata is merged key by key. Otherwise as `add`.
    */
-  async upsert(input: RecordsInput<MetadataChanges>): Promise<void> {
-    await this.#write(input, 'upsert');
+  async upsert(input: RecordsInput<MetadataChanges>): Promise<WriteReport> {
+    return this.#write(input, 'upsert');
   }
 
   /**
@@ -153,8 +155,8 @@ export class Collection {
    * and `null` deletes a key. Where documents come without embeddings, they are embedded anew. Otherwise as
    * `add`.
    */
-  async update(input: UpdateInput): Promise<void> {
-    await this.#write(input, 'update');
+  async update(input: UpdateInput): Promise<WriteReport> {
+    return this.#write(input, 'update');
   }
 
   /**
@@ -429,7 +431,7 @@ export class Collection {
     return { tenant, database, collectionId: id };
   }
 
-  async #write(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<void> {
+  async #write(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<WriteReport> {
     checkMembers(input, verb, RECORDS_MEMBERS);
     throwIfAborted(input.signal);
     checkWriteIds(input.ids);
@@ -444,14 +446,15 @@ export class Collection {
       );
     }
     const options = { signal: input.signal, isBatchGivenAway: true };
-    await this.#following(input, async () => {
+    return this.#following(input, async () => {
       // As of now: a batch must not go to a successor whose function has not embedded it.
       const scope = this.#scope;
-      const batch =
-        embeddings || !Array.isArray(documents)
-          ? parseBatchInPieces(input, verb)
-          : await this.#embedded(input, documents, verb);
+      const isEmbedded = Boolean(embeddings) || !Array.isArray(documents);
+      const batch = isEmbedded
+        ? parseBatchInPieces(input, verb)
+        : await this.#embedded(input, documents!, verb);
       await this.#connection.write(input, batch, (backend, value) => backend[verb](scope, value, options));
+      return { longTexts: isEmbedded ? [] : await this.#longTexts(input.ids, documents!) };
     });
   }
 
@@ -481,6 +484,13 @@ export class Collection {
   #become(info: CollectionInfo, passed: EmbeddingFunction | undefined): void {
     this.#info = info;
     this.#embedder = new Embedder(passed, info, this.#models);
+  }
+
+  async #longTexts(ids: readonly string[], documents: readonly unknown[]): Promise<LongText[]> {
+    const longTexts = await findLongTexts(this.embeddingFunction, ids, documents);
+    if (!this.#isWarned) warnOfLongTexts(this.name, longTexts);
+    this.#isWarned ||= longTexts.length > 0;
+    return longTexts;
   }
 
   /** The batch with embeddings of its documents. */

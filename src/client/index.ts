@@ -51,5 +51,6 @@ export type {
   GetInclude,
   QueryInclude,
 } from './include.ts';
+export type { LongText, WriteReport } from './long-texts.ts';
 export type { ReembedInput, ReembedProgress, ReembedResult } from './reembed.ts';
 export { GetResult, type GetRow, QueryResult, type QueryRow } from './results.ts';

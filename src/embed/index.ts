@@ -34,3 +34,4 @@ export {
   showFunction,
   storedEmbeddingFunction,
 } from './registry.ts';
+export { type SplitOptions, splitText, type TextPart } from './split-text.ts';

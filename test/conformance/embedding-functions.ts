@@ -168,6 +168,31 @@ export function embeddingFunctionCases(subject: Subject): void {
       expect(measures.texts).toEqual([]);
     });
 
+    test('documents that are longer than the model reads are told of, and stored whole', async () => {
+      const measures: EmbeddingFunction = Object.assign(new Measures(), {
+        tokenCounter: async () => ({ maxTokens: 4, countTokens: (text: string) => text.split(' ').length }),
+      });
+      const made = await subject.collection({ embeddingFunction: measures });
+      const warnings: Error[] = [];
+      const hear = (warning: Error): void => void warnings.push(warning);
+      process.on('warning', hear);
+      const documents = ['a b c d', 'a b c d e', 'one two three four five six'];
+      const report = await made.add({ ids: ['a', 'b', 'c'], documents });
+      expect(report.longTexts).toEqual([
+        { id: 'b', tokenCount: 5, maxTokens: 4 },
+        { id: 'c', tokenCount: 6, maxTokens: 4 },
+      ]);
+      expect(await made.update({ ids: ['a'], documents: ['short'] })).toEqual({ longTexts: [] });
+      expect((await made.upsert({ ids: ['d'], documents: ['1 2 3 4 5'] })).longTexts).toHaveLength(1);
+      expect((await made.get()).documents.slice(1, 3)).toEqual(documents.slice(1));
+      await new Promise((resolve) => setImmediate(resolve));
+      process.off('warning', hear);
+      const heard = warnings.filter((warning) => (warning as { code?: string }).code === 'TESSERA_LONG_TEXT');
+      expect(heard.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/reads 4 tokens .* "b" has 5/),
+      ]);
+    });
+
     test('modify stores another function', async () => {
       const made = await subject.collection({ embeddingFunction: new Measures() });
       await made.modify({ configuration: { embeddingFunction: new CosineMeasures() } });

@@ -275,13 +275,13 @@ export class ClientLife {
         return former === undefined ? [] : [{ ...former, group }];
       });
       model.update(changed, true);
-      return () => collection.update({ ids, metadatas });
+      return async () => void (await collection.update({ ids, metadatas }));
     }
     if (verb === 'update') model.update(records, true);
     else model[verb](records);
     const documents = records.map(({ word }) => documentOf(word));
     const embeddings = records.map(({ embedding }) => Array.from(embedding));
-    return () => collection[verb]({ ids, documents, metadatas, embeddings });
+    return async () => void (await collection[verb]({ ids, documents, metadatas, embeddings }));
   }
 
   /**

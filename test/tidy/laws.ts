@@ -24,7 +24,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['api', 'io', 'metrics'],
   ['kernel', 'sqlite', 'embed'],
   ['records', 'vectors', 'text', 'columns', 'client', 'models'],
-  ['query', 'maintenance'],
+  ['query', 'maintenance', 'ingest'],
   ['engine'],
   ['server', 'transfer'],
   ['cli'],

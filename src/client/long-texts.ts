@@ -1,0 +1,66 @@
+/** Texts that are longer than their model reads: who is told of them, and how. */
+import { inTurns, type Pieces, show, warn } from '../base/index.ts';
+import type { EmbeddingFunction, TokenCounter } from '../embed/index.ts';
+
+/** A document of which the model has read only the beginning. */
+export interface LongText {
+  readonly id: string;
+  readonly tokenCount: number;
+  readonly maxTokens: number;
+}
+
+/** What a write has to say. */
+export interface WriteReport {
+  /**
+   * Documents that are longer than the model reads; empty where the function does not tell. They are stored
+   * whole, and found by their beginning: `splitText` makes parts that are read whole.
+   */
+  readonly longTexts: readonly LongText[];
+}
+
+/** Texts that are counted before other work may come in: about a millisecond. */
+const TEXTS_PER_PIECE = 32;
+
+/**
+ * The documents that are longer than the function's model reads. No token is of less than a character, so
+ * that short ones need no counting.
+ */
+export async function findLongTexts(
+  embeddingFunction: EmbeddingFunction | undefined,
+  ids: readonly string[],
+  documents: readonly unknown[],
+): Promise<LongText[]> {
+  const counter = await embeddingFunction?.tokenCounter?.();
+  return counter === undefined ? [] : inTurns(count(counter, ids, documents));
+}
+
+function* count(
+  counter: TokenCounter,
+  ids: readonly string[],
+  documents: readonly unknown[],
+): Pieces<LongText[]> {
+  const { maxTokens } = counter;
+  const found: LongText[] = [];
+  let countedCount = 0;
+  for (const [i, document] of documents.entries()) {
+    if (typeof document !== 'string' || document.length + MARK_TOKENS <= maxTokens) continue;
+    if (++countedCount % TEXTS_PER_PIECE === 0) yield;
+    const tokenCount = counter.countTokens(document);
+    if (tokenCount > maxTokens) found.push({ id: ids[i]!, tokenCount, maxTokens });
+  }
+  return found;
+}
+
+/** Tokens that models put around a text, which are no characters of it. */
+const MARK_TOKENS = 2;
+
+/** Tells of long texts once for each collection: whoever writes many has the reports. */
+export function warnOfLongTexts(collection: string, [first]: readonly LongText[]): void {
+  if (first === undefined) return;
+  warn(
+    'TESSERA_LONG_TEXT',
+    `The model of the collection ${show(collection)} reads ${first.maxTokens} tokens of a text, and the document of ` +
+      `${show(first.id)} has ${first.tokenCount}: it is found by its beginning alone. Cut long texts with splitText, or ` +
+      'by `tessera ingest`. What add, upsert and update return lists every such document.',
+  );
+}
