@@ -10,7 +10,7 @@ import { DEFAULT_DATABASE, DEFAULT_DATABASE_ID, DEFAULT_TENANT, isUuid } from '.
 import { DatabaseError } from '../base/index.ts';
 import { checksum, systemFiles } from '../io/index.ts';
 import type { SqlDatabase, SqlRow } from '../sqlite/index.ts';
-import { CATALOGUE_MIGRATIONS } from './format.ts';
+import { CATALOGUE_MIGRATIONS, FORKS_SQL } from './format.ts';
 import { type OpenFileOptions, openFile } from './open-file.ts';
 import { openedReadOnly } from './refusals.ts';
 import { isCurrent } from './unwritable.ts';
@@ -44,14 +44,6 @@ export interface ListedCollection {
 }
 
 const ENTRY_COLUMNS = 'id, database_id, name, metadata, configuration, schema, dimension';
-
-/**
- * Lineage: which collection was made of which, and of which one all began. Made at the first fork, so that
- * earlier releases read the catalogue of a database that has none.
- */
-const FORKS_SQL = `CREATE TABLE IF NOT EXISTS forks (
-  id TEXT PRIMARY KEY, source_id TEXT NOT NULL, root_id TEXT NOT NULL
-) WITHOUT ROWID`;
 
 /** See the top of this file. */
 export class CatalogueStore {

@@ -90,3 +90,13 @@ export const CATALOGUE_MIGRATIONS: readonly string[] = [
    ) WITHOUT ROWID;
    CREATE TABLE deleted_collections (id TEXT PRIMARY KEY) WITHOUT ROWID;`,
 ];
+
+/** Which collection a file belongs to (see identity.ts); files of earlier releases get it later. */
+export const IDENTITY_SQL = `CREATE TABLE IF NOT EXISTS identity (
+  id INTEGER PRIMARY KEY CHECK (id = 1), collection_id TEXT NOT NULL, life TEXT NOT NULL
+)`;
+
+/** Which collections are copies of which; made with the first fork. */
+export const FORKS_SQL = `CREATE TABLE IF NOT EXISTS forks (
+  id TEXT PRIMARY KEY, source_id TEXT NOT NULL, root_id TEXT NOT NULL
+) WITHOUT ROWID`;

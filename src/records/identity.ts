@@ -7,10 +7,7 @@
  */
 import { DatabaseError } from '../base/index.ts';
 import type { SqlDatabase } from '../sqlite/index.ts';
-
-const CREATE_SQL = `CREATE TABLE IF NOT EXISTS identity (
-  id INTEGER PRIMARY KEY CHECK (id = 1), collection_id TEXT NOT NULL, life TEXT NOT NULL
-)`;
+import { IDENTITY_SQL } from './format.ts';
 
 /** What a file says of itself. */
 export interface Identity {
@@ -24,14 +21,14 @@ export interface Identity {
 
 /** Writes whose file this is, and begins a life. Belongs inside a write transaction. */
 export function addIdentity(database: SqlDatabase, collectionId: string): void {
-  database.exec(CREATE_SQL);
+  database.exec(IDENTITY_SQL);
   const sql = 'INSERT OR REPLACE INTO identity (id, collection_id, life) VALUES (1, ?, hex(randomblob(12)))';
   database.prepare(sql).run(collectionId);
 }
 
 /** The same with the life of another file, whose copy this is. */
 export function copyIdentity(database: SqlDatabase, { collectionId, life }: Identity): void {
-  database.exec(CREATE_SQL);
+  database.exec(IDENTITY_SQL);
   const sql = 'INSERT OR REPLACE INTO identity (id, collection_id, life) VALUES (1, ?, ?)';
   database.prepare(sql).run(collectionId, life);
 }

@@ -14,7 +14,7 @@ import type { Durability } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { systemFiles } from '../io/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
-import { APPLICATION_ID, PAGE_BYTES } from './format.ts';
+import { APPLICATION_ID, FORKS_SQL, IDENTITY_SQL, PAGE_BYTES } from './format.ts';
 import { isUnwritable, openUnwritable } from './unwritable.ts';
 
 /** How to open a file. */
@@ -162,27 +162,37 @@ function checkVersion(database: SqlDatabase, migrations: readonly string[]): num
   return version;
 }
 
-/** Texts of the tables that a list of migrations makes, by name; asked of SQLite once for each list. */
-const expectedTables = new Map<string, ReadonlyMap<string, string>>();
+/** Texts of the tables that some statements make, by name; asked of SQLite once for each list. */
+const knownTables = new Map<string, ReadonlyMap<string, string>>();
+
+/** Tables that come with no version, and are as here where they are. */
+const LATER_TABLES = [IDENTITY_SQL, FORKS_SQL];
 
 const TABLES_SQL = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
+
+function tablesOf(statements: readonly string[]): ReadonlyMap<string, string> {
+  const sql = statements.join(';\n');
+  let tables = knownTables.get(sql);
+  if (tables === undefined) {
+    const model = openSqlDatabase({ path: ':memory:', readOnly: false, busyTimeoutMs: 1 });
+    model.exec(sql);
+    tables = new Map(model.prepare(TABLES_SQL).all() as [string, string][]);
+    model.close();
+    knownTables.set(sql, tables);
+  }
+  return tables;
+}
 
 /**
  * Compares the tables with what the migrations make: a damaged definition would surface as a fault of ours.
  */
 function checkTables(database: SqlDatabase, migrations: readonly string[]): void {
-  const sql = migrations.join(';\n');
-  let expected = expectedTables.get(sql);
-  if (expected === undefined) {
-    const model = openSqlDatabase({ path: ':memory:', readOnly: false, busyTimeoutMs: 1 });
-    model.exec(sql);
-    expected = new Map(model.prepare(TABLES_SQL).all() as [string, string][]);
-    model.close();
-    expectedTables.set(sql, expected);
-  }
+  const expected = tablesOf(migrations);
+  const later = tablesOf(LATER_TABLES);
   const found = new Map(database.prepare(TABLES_SQL).all() as [string, string][]);
-  for (const [name, text] of expected) {
-    if (found.get(name) === text) continue;
+  for (const [name, text] of [...expected, ...later]) {
+    const isAbsent = !found.has(name) && !expected.has(name);
+    if (isAbsent || found.get(name) === text) continue;
     const message = `${database.path} is damaged: its table ${name} is missing or changed. Restore it from a copy.`;
     throw new DatabaseError('TESSERA_CORRUPT', message, { details: { path: database.path, table: name } });
   }

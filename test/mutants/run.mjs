@@ -20,7 +20,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../bench/measure.mjs';
 
@@ -69,14 +69,18 @@ function test(copy, tests) {
     });
   // A mutant may not please the compiler, which writes its programs all the same.
   run(['node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json'], TEST_MS_MAX);
-  const { status, stdout, stderr } = run(
-    ['node_modules/vitest/vitest.mjs', 'run', '--bail=1', ...tests],
-    TEST_MS_MAX,
+  const report = join(copy, 'report.json');
+  rmSync(report, { force: true });
+  const words = ['run', '--bail=1', '--reporter=json', `--outputFile.json=${report}`, ...tests];
+  const { status } = run(['node_modules/vitest/vitest.mjs', ...words], TEST_MS_MAX);
+  if (status === null) return { isCaught: true, isSound: false, by: 'it does not end' };
+  // A file that does not even load makes a broken mutant, and has noticed nothing.
+  const failed = JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap((file) =>
+    file.assertionResults
+      .filter((each) => each.status === 'failed')
+      .map((each) => `${relative(copy, file.name)}: ${each.fullName}`),
   );
-  return {
-    status,
-    by: /FAIL\s+(.*)/.exec(`${stdout}\n${stderr}`)?.[1] ?? (status === null ? 'it does not end' : null),
-  };
+  return { isCaught: failed.length > 0, isSound: status === 0, by: failed[0] ?? null };
 }
 
 const copy = copyTree();
@@ -85,21 +89,22 @@ const results = [];
 try {
   if (values['no-baseline'] !== true) {
     const all = [...new Set(mutants.flatMap(({ tests }) => tests))];
-    const { status, by } = test(copy, all);
-    isSound = status === 0;
+    const { isSound: isPassed, by } = test(copy, all);
+    isSound = isPassed;
     console.log(isSound ? 'Without a mutant all tests pass.' : `Without a mutant a test fails: ${by}`);
   }
   for (const { name, file, what, tests, path } of isSound ? mutants : []) {
+    const original = readFileSync(join(copy, path));
     const applied = spawnSync('git', ['apply', file], { cwd: copy, encoding: 'utf8' });
     if (applied.status !== 0) {
       console.log(`DOES NOT APPLY  ${name}: ${applied.stderr.trim()}`);
       results.push({ name, what, caught: false, by: 'it does not apply' });
       continue;
     }
-    const { status, by } = test(copy, tests);
-    cpSync(join(ROOT, path), join(copy, path));
-    results.push({ name, what, caught: status !== 0, by });
-    console.log(`${status === 0 ? 'SURVIVES' : 'caught  '}  ${name}${by === null ? '' : `: ${by}`}`);
+    const { isCaught, by } = test(copy, tests);
+    writeFileSync(join(copy, path), original);
+    results.push({ name, what, caught: isCaught, by });
+    console.log(`${isCaught ? 'caught  ' : 'SURVIVES'}  ${name}${by === null ? '' : `: ${by}`}`);
   }
 } finally {
   rmSync(copy, { recursive: true, force: true });

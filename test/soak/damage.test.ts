@@ -19,7 +19,7 @@ import {
   parseWhereDocument,
   type Space,
 } from '../../src/api/index.ts';
-import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
+import { DatabaseError, seededNumbers, seededRandom } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { LocalBackend } from '../../src/engine/local-backend.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
@@ -33,8 +33,11 @@ const BLOCK_BYTES = 2_048;
 const SPACES: readonly Space[] = ['l2', 'cosine', 'ip'];
 const RECORD_COUNTS = [60, 150, 12];
 
+/** The same files for a seed, down to the identifiers of the collections. */
+const random = seededRandom(rounds.seed);
+
 function open(path: string): Promise<Backend> {
-  return openDatabase({ path, threads: 0, durability: 'relaxed' }, { indexTuning: SMALL_INDEX });
+  return openDatabase({ path, threads: 0, durability: 'relaxed' }, { indexTuning: SMALL_INDEX, random });
 }
 
 const embeddingOf = (i: number): number[] =>
@@ -67,12 +70,13 @@ let golden: Golden;
 
 /** What every record says in scans, queries and filters. */
 async function wholeAnswer(backend: Backend, scope: CollectionScope): Promise<string> {
+  const info = await backend.getCollectionById(scope);
   const { embeddings, ...columns } = await backend.get(scope, getRequest());
   const nearest = await backend.query(scope, queryRequest([3, 17, 41].map(embeddingOf), { nResults: 5 }));
   const where = parseWhere({ parity: 1 });
   const filtered = await backend.get(scope, getRequest({ where, include: ['metadatas'] }));
   const count = await backend.count(scope);
-  return JSON.stringify({ columns, values: Array.from(embeddings!.values), nearest, filtered, count });
+  return JSON.stringify({ info, columns, values: Array.from(embeddings!.values), nearest, filtered, count });
 }
 
 /** What is found through indexes that have no checksums of their own. */
@@ -96,6 +100,8 @@ beforeAll(async () => {
   const answers: Answer[][] = [];
   for (const [i, space] of SPACES.entries()) {
     const scope = await makeCollection(backend, `tiles-${i}`, space);
+    // Much of the catalogue's file shall be something that can be told from something else.
+    await backend.updateCollection(scope, { metadata: JSON.stringify({ about: `tiles ${i} `.repeat(200) }) });
     scopes.push(scope);
     const records = Array.from({ length: RECORD_COUNTS[i]! }, (_, r) => recordOf(r, 0));
     await backend.add(scope, batchOf(...records));
@@ -231,9 +237,9 @@ async function damageAndJudge(round: number, chance: () => number, figures: Figu
   const path = join(golden.root, 'damaged');
   rmSync(path, { recursive: true, force: true });
   cpSync(join(golden.root, source), path, { recursive: true });
-  const files = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /\.sqlite3(-wal)?$/.test(name),
-  );
+  const files = readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.sqlite3(-wal)?$/.test(name))
+    .sort();
   const file = files[pick(files.length, chance)]!;
   const read = (folder: string, name: string): Buffer | null => attemptRead(join(golden.root, folder, name));
   const former = read('before', file) ?? Buffer.alloc(0);
