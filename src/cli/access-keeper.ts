@@ -47,20 +47,14 @@ export function keepAccess(
   const sources = sourcesOf(files, env);
   if (sources.length === 0) return null;
   const access = new Authenticator();
-  const lines = readAll(sources);
-  if (lines.length === 0) {
-    throw new UsageError(
-      'There is no key and no user yet, so nobody could come in. See tessera key create --help.',
-    );
-  }
-  access.replace(lines);
+  access.replace(readAll(sources));
   const reload = (): void => {
     try {
-      const changed = readAll(sources);
-      access.replace(changed);
-      log({ level: 'info', event: 'keys', count: changed.length });
+      const lines = readAll(sources);
+      access.replace(lines);
+      log({ level: 'info', event: 'keys', count: lines.length });
     } catch (error) {
-      if (!(error instanceof DatabaseError)) throw error;
+      if (!(error instanceof DatabaseError) && !(error instanceof UsageError)) throw error;
       log({ level: 'error', event: 'keys', kept: true, message: error.message });
     }
   };
@@ -85,6 +79,11 @@ function readAll(sources: readonly Source[]): GrantLine[] {
       throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message);
     }
     names.add(grant.name);
+  }
+  if (lines.length === 0) {
+    // Also what an editor leaves for a moment that writes a file anew.
+    const remedy = 'See tessera key create --help.';
+    throw new UsageError(`There is no key and no user, so nobody could come in. ${remedy}`);
   }
   return lines;
 }

@@ -3,6 +3,7 @@ import type { Backend } from '../api/index.ts';
 import { type Clock, DatabaseError, type Random, show, systemClock, systemRandom } from '../base/index.ts';
 import type { Authenticator } from './access/authenticator.ts';
 import { Admission, DEFAULT_SERVER_LIMITS, type ServerLimits } from './admission.ts';
+import { completeCounts } from './complete-options.ts';
 import { CrossOrigin } from './cors.ts';
 import type { Incoming, Reply } from './exchange.ts';
 import { incomingOf, responseOf } from './fetch-exchange.ts';
@@ -57,7 +58,7 @@ export function createServer(backend: Backend, options: ServerOptions = {}): Ser
       `${show(backend)}.`;
     throw new DatabaseError('TESSERA_INVALID_ARGUMENT', message, { details: { argument: 'backend' } });
   }
-  const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+  const limits = completeCounts(DEFAULT_SERVER_LIMITS, options.limits ?? {});
   const admission = new Admission(limits);
   const metrics = new ServerMetrics(admission);
   const clock = options.clock ?? systemClock;

@@ -6,6 +6,7 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { DatabaseError } from '../base/index.ts';
+import { completeCounts } from './complete-options.ts';
 import type { Server } from './create-server.ts';
 import { nodeListener } from './node-exchange.ts';
 
@@ -66,11 +67,12 @@ const CHECKS_PER_TIMEOUT = 4;
 /**
  * Listens.
  *
- * Errors: `TESSERA_CONNECTION` when the port is taken or the address is not this machine's.
+ * Errors: `TESSERA_INVALID_ARGUMENT` for times that are none; `TESSERA_CONNECTION` when the port is taken or
+ * the address is not this machine's.
  */
 export async function listen(server: Server, options: ListenOptions = {}): Promise<Listener> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT } = options;
-  const http = makeHttpServer(server, { ...DEFAULT_PATIENCE, ...options });
+  const http = makeHttpServer(server, completeCounts<Patience>(DEFAULT_PATIENCE, options));
   await bind(http, host, port);
   const address = http.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;

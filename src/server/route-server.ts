@@ -95,6 +95,16 @@ export class RouteServer {
 
   /** Answers one request. */
   async handle(incoming: Incoming): Promise<Reply> {
+    try {
+      return await this.#handle(incoming);
+    } catch (error) {
+      // Beyond the handlers nothing should fail; if it does, a log of somebody's, it must not end the
+      // process.
+      return this.#collapse(error);
+    }
+  }
+
+  async #handle(incoming: Incoming): Promise<Reply> {
     const { crossOrigin } = this.#parts;
     const preflight = crossOrigin.preflight(incoming);
     if (preflight !== null) return preflight;
@@ -118,6 +128,22 @@ export class RouteServer {
       },
       body: answer.body,
     };
+  }
+
+  #collapse(error: unknown): Reply {
+    const id = this.#parts.random.uuid();
+    const { status, body } = answerFailure(error, () => id);
+    try {
+      this.#parts.log({
+        level: 'error',
+        event: 'failure',
+        trace: id.replaceAll('-', ''),
+        stack: stackOf(error),
+      });
+    } catch {
+      // It was the log.
+    }
+    return { status, headers: { 'content-type': 'application/json' }, body };
   }
 
   #begin(incoming: Incoming): Exchange {
@@ -252,13 +278,18 @@ export class RouteServer {
   }
 
   /** Faults of ours, and damage that somebody has to look at, whatever the client does about it. */
-  #reportFailure({ id, incident }: Exchange, error: unknown, answer: Answer): void {
+  #reportFailure({ id, incident, trace: within }: Exchange, error: unknown, answer: Answer): void {
     if (answer.status !== 500) return;
     const code = error instanceof DatabaseError ? error.code : null;
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const trace = incident ?? NO_TRACE;
-    this.#parts.log({ level: 'error', event: 'failure', request: id, trace, code, stack });
+    const stack = stackOf(error);
+    const caller = within === null ? {} : { within: within.traceId };
+    this.#parts.log({ level: 'error', event: 'failure', request: id, trace, ...caller, code, stack });
   }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Credentials that are missing or wrong, or do not suffice. */

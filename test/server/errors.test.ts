@@ -119,6 +119,18 @@ describe('unexpected errors', () => {
     });
   });
 
+  test('a log that fails does not end the server', async () => {
+    const backend = await openDatabase({ threads: 0 });
+    const server = createServer(backend, {
+      log: () => {
+        throw new Error('The disk of the log is full.');
+      },
+    });
+    const response = await server.fetch(new Request('http://server/api/v2/version'));
+    expect([response.status, await response.json()]).toMatchObject([500, { error: 'InternalError' }]);
+    await backend.close();
+  });
+
   test('damage is logged with its code', async () => {
     const harness = new Harness(failing(new DatabaseError('TESSERA_CORRUPT', 'A checksum is wrong.')));
     await harness.send('GET', `${DATABASE}/collections_count`);

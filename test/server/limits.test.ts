@@ -261,3 +261,14 @@ describe('slow and silent clients', () => {
     expect(await readToEnd(kept[0]!)).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
+
+test('limits that are none are refused before a request comes', async () => {
+  const backend = await openDatabase({ threads: 0 });
+  closers.push(() => backend.close());
+  for (const limits of [{ requestsMax: 0 }, { callMs: -1 }, { bodyBytesMax: 1.5 }, { resultsMax: null }]) {
+    const attempt = (): unknown => createServer(backend, { limits: limits as never });
+    expect(attempt).toThrow(/^Expected \w+ to be a whole number from [01], got/);
+    expect(attempt).toThrow(expect.objectContaining({ code: 'TESSERA_INVALID_ARGUMENT' }));
+  }
+  await expect(listen(createServer(backend), { port: 0, stallMs: Number.NaN })).rejects.toThrow(/stallMs/);
+});

@@ -35,6 +35,8 @@ test('a key is known by either header, and by nothing that only looks like it', 
     expect(await identify(token(other))).toBe('other');
     expect(await identify({ authorization: `bearer  ${one}`, chromaToken: null })).toBe('one');
   }
+  // A proxy's own credentials are none of ours.
+  expect(await identify({ authorization: 'Basic eDp5', chromaToken: one })).toBe('one');
   for (const wrong of ['', `${one}x`, one.slice(0, -1), one.toUpperCase(), hashKey(one), makeKey()]) {
     expect(() => access.identify(bearer(wrong))).toThrow(unauthorized);
     expect(() => access.identify(token(wrong))).toThrow(unauthorized);
@@ -112,6 +114,8 @@ test('hashes that are weak, or none, are refused, and the lists stay as they wer
     `sha256:${'AB'.repeat(32)}`,
     'sha256:abc',
     '$scrypt$ln=31,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2g',
+    '$scrypt$ln=15,r=0,p=1$c2FsdHNhbHQ$aGFzaGhhc2g',
+    hashSync('secret', 4).replace('$04$', '$31$'),
   ]) {
     const attempt = (): void => access.replace([line('weak', hash)]);
     expect(attempt).toThrow(expect.objectContaining({ code: 'TESSERA_INVALID_ARGUMENT' }));

@@ -78,7 +78,8 @@ export class Authenticator {
    * `TESSERA_OVERLOADED` when too many passwords wait to be checked.
    */
   identify({ authorization, chromaToken }: Credentials): Grant | Promise<Grant> {
-    const presented = authorization ?? (chromaToken === null ? null : `Bearer ${chromaToken}`);
+    // Chroma's own header first: the other may be for a proxy on the way.
+    const presented = chromaToken === null ? authorization : `Bearer ${chromaToken}`;
     if (presented === null) throw unauthorized('This server wants a key, and the request has none.');
     const id = hash('sha256', this.#secret + presented, 'base64');
     const known = this.#verified.get(id);
