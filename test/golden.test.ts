@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../src/engine/index.ts';
 import { COLLECTION_MIGRATIONS } from '../src/records/format.ts';
-import { type OpenFileOptions, openFile } from '../src/records/open-file.ts';
+import { formerPaths, type OpenFileOptions, openFile } from '../src/records/open-file.ts';
 import { backup, restore } from '../src/transfer/index.ts';
 import { batchOf, getRequest, queryRequest } from './support/batches.ts';
 import { openTestDatabase, SCOPE } from './support/database.ts';
@@ -105,5 +105,7 @@ describe('a file that is brought up to a new format', () => {
     const fresh = join(path, 'fresh.sqlite3');
     openFile(options(fresh, next)).close();
     expect(existsSync(`${fresh}.format-1`)).toBe(false);
+    // By these names it goes with its collection.
+    expect(formerPaths(file, next)).toEqual([`${file}.format-1`]);
   });
 });

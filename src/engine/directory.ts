@@ -8,7 +8,7 @@
 import { isUuid } from '../api/index.ts';
 import { assert, DatabaseError, show } from '../base/index.ts';
 import type { Files } from '../io/index.ts';
-import { PAGE_BYTES } from '../records/index.ts';
+import { PAGE_BYTES, RecordStore } from '../records/index.ts';
 
 const CATALOGUE_NAME = 'catalogue.sqlite3';
 const COLLECTIONS_NAME = 'collections';
@@ -103,6 +103,7 @@ export class Directory {
     if (path === null) return;
     for (const companion of COMPANIONS) this.#files.remove(`${path}${companion}`);
     this.removeDamaged(id);
+    for (const former of RecordStore.formerPaths(path)) this.#files.remove(former);
     this.#files.remove(path);
   }
 

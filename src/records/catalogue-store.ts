@@ -194,6 +194,11 @@ export class CatalogueStore {
     });
   }
 
+  /** Whether there is a collection of this identifier, however its row is. */
+  lists(id: string): boolean {
+    return this.#database.prepare('SELECT 1 FROM collections WHERE id = ?').get(id) !== undefined;
+  }
+
   /** Copies the catalogue as it is now into a file, which must not be there. */
   copyTo(path: string): void {
     this.#database.prepare('VACUUM INTO ?').run(path);

@@ -96,6 +96,11 @@ function formerPath(path: string, version: number): string {
   return `${path}.format-${version}`;
 }
 
+/** Names of all such copies that a file may have. */
+export function formerPaths(path: string, { length }: readonly string[]): string[] {
+  return Array.from({ length: length - 1 }, (_, i) => formerPath(path, i + 1));
+}
+
 /**
  * Copies a file of an earlier format before it is brought up, so that there is a way back. Of several
  * processes that do so at once, the copy of one stays. Errors: `TESSERA_DISK_FULL`, upon which the file is

@@ -9,7 +9,7 @@ import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
 import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
-import { type OpenFileOptions, openFile } from './open-file.ts';
+import { formerPaths, type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
 import { deletedMeanwhile } from './refusals.ts';
@@ -59,6 +59,11 @@ export class RecordStore {
       database.close();
       throw error;
     }
+  }
+
+  /** Copies of a collection's file in earlier formats, which may be beside it. */
+  static formerPaths(path: string): string[] {
+    return formerPaths(path, COLLECTION_MIGRATIONS);
   }
 
   /** A copy that was made in memory, as a store. */

@@ -166,7 +166,9 @@ function* copyAll(
     for (const listed of chosen(catalogue, collections)) {
       const path = directory.hasCollectionFile(listed.id) ? directory.collectionPath(listed.id) : null;
       const former = base?.manifest.collections.find(({ id }) => id === listed.id) ?? null;
-      const copied = yield* copyUnlessGone(files, { listed, path, work, former });
+      const copied = yield* copyUnlessGone(files, { listed, path, work, former }, (id) =>
+        catalogue.lists(id),
+      );
       if (copied !== null) all.push(copied);
     }
     catalogue.copyTo(`${work}/catalogue.sqlite3`);
@@ -213,17 +215,22 @@ interface Task {
 }
 
 /** Copies a collection; damage becomes an entry of the report, and one that is deleted meanwhile `null`. */
-function* copyUnlessGone(files: Files, task: Task): Generator<void, Copied | null> {
+function* copyUnlessGone(
+  files: Files,
+  task: Task,
+  isListed: (id: string) => boolean,
+): Generator<void, Copied | null> {
   const { listed, path, work } = task;
   try {
     return yield* copyOne(files, task);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
-    const isGone = error.code === 'TESSERA_COLLECTION_NOT_FOUND' || (path !== null && !files.exists(path));
-    if (isGone) return null;
-    if (error.kind !== 'corrupt') throw error;
+    const isMissing = path !== null && !files.exists(path);
+    if (error.kind !== 'corrupt' && error.code !== 'TESSERA_COLLECTION_NOT_FOUND' && !isMissing) throw error;
+    // Deleting takes the collection out of the catalogue before its file goes.
+    if (!isListed(listed.id)) return null;
     for (const name of [wholePath(listed.id), changesPath(listed.id)]) files.remove(`${work}/${name}`);
-    const { code, message } = error;
+    const { code, message } = isMissing ? fileMissing(listed.id) : error;
     return { entry: entryOf(listed, 'whole', { error: { code, message } }), collection: null };
   }
 }

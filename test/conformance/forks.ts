@@ -1,21 +1,12 @@
 /** Forks: a copy as of the call, its own way from then on, its lineage. */
 import { describe, expect, test } from 'vitest';
 import type { Collection } from '../../src/client/index.ts';
-import { expectFault, type Subject } from './subject.ts';
+import { expectFault, filledCollection, type Subject } from './subject.ts';
 
 /** See the top of this file. */
 export function forkCases(subject: Subject): void {
-  const filled = async (count: number): Promise<Collection> => {
-    const made = await subject.collection({ metadata: { of: 'the source' } });
-    const ids = Array.from({ length: count }, (_, i) => `id-${i}`);
-    await made.add({
-      ids,
-      embeddings: ids.map((_, i) => [i, 1, 2]),
-      documents: ids.map((id) => `The document of ${id}`),
-      metadatas: ids.map((_, i) => ({ parity: i % 2 })),
-    });
-    return made;
-  };
+  const filled = (count: number): Promise<Collection> =>
+    filledCollection(subject, count, { metadata: { of: 'the source' } });
 
   describe('fork', () => {
     test('holds what the source held, and each goes its own way', async () => {

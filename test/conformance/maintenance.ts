@@ -1,23 +1,13 @@
 /** Settling, statistics, verifying and repairing; plans of queries; the recall that is asked for. */
 import { describe, expect, test } from 'vitest';
 import type { Collection } from '../../src/client/index.ts';
-import { expectFault, type Subject } from './subject.ts';
+import { expectFault, filledCollection, type Subject } from './subject.ts';
 
 const SOUND = { faultCount: 0, faults: [] };
 
 /** See the top of this file. */
 export function maintenanceCases(subject: Subject): void {
-  const filled = async (count: number): Promise<Collection> => {
-    const made = await subject.collection();
-    const ids = Array.from({ length: count }, (_, i) => `id-${i}`);
-    await made.add({
-      ids,
-      embeddings: ids.map((_, i) => [i, 1, 2]),
-      documents: ids.map((id) => `The document of ${id}`),
-      metadatas: ids.map((_, i) => ({ parity: i % 2 })),
-    });
-    return made;
-  };
+  const filled = (count: number): Promise<Collection> => filledCollection(subject, count);
 
   describe('settle', () => {
     test('resolves when the vector index stands for every acknowledged change', async () => {

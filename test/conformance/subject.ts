@@ -51,3 +51,20 @@ export async function expectFault(
     message: expect.stringMatching(message),
   });
 }
+
+/** A new collection of `count` records, `id-0` and on, with embeddings of three numbers. */
+export async function filledCollection(
+  subject: Subject,
+  count: number,
+  input: Omit<CreateCollectionInput, 'name'> = {},
+): Promise<Collection> {
+  const made = await subject.collection(input);
+  const ids = Array.from({ length: count }, (_, i) => `id-${i}`);
+  await made.add({
+    ids,
+    embeddings: ids.map((_, i) => [i, 1, 2]),
+    documents: ids.map((id) => `The document of ${id}`),
+    metadatas: ids.map((_, i) => ({ parity: i % 2 })),
+  });
+  return made;
+}
