@@ -147,20 +147,7 @@ export class Reembedding {
     if ((await find(backend, info, formerName)) !== null) {
       throw taken(formerName, 'delete it, or say formerName');
     }
-    const name = `${info.name}.next`;
-    const successor = (await find(backend, info, name)) ?? (await create(parts, name));
-    const position = readPosition(successor);
-    if (position?.source !== info.id)
-      throw taken(name, `delete it or rename it: ${info.name} is embedded anew there`);
-    const [begun, asked] = [successor.configuration, describeEmbeddingFunction(input.embeddingFunction)];
-    if (formatJson(begun.embeddingFunction) !== formatJson(asked as unknown as JsonValue)) {
-      throw new DatabaseError(
-        'TESSERA_EMBEDDING_FUNCTION',
-        `Expected the function that embedding anew was begun with, ${formatJson(begun.embeddingFunction)}, got ` +
-          `${formatJson(asked as unknown as JsonValue)}. Pass that one to go on, or delete the collection ${name} to begin anew.`,
-        { details: { collection: name } },
-      );
-    }
+    const successor = await claim(parts, `${info.name}.next`);
     const doneCount = await backend.count(scopeOf(successor), { signal: input.signal });
     return new Reembedding(parts, successor, doneCount);
   }
@@ -313,6 +300,53 @@ function formerNameOf({ info, input }: ReembeddingParts): string {
   const name = parseText(input.formerName ?? `${info.name}.former`, 'formerName');
   checkName(name);
   return name;
+}
+
+/**
+ * The successor, made or begun before, under an identifier that this call alone knows. What was begun is
+ * copied, and the original deleted: a call that somebody took for dead, or a write of it that is still on its
+ * way, finds nothing to write to any more, and cannot put an older document over a newer one.
+ *
+ * The position is read before the copy is made, and so is never ahead of what the copy holds.
+ */
+async function claim(parts: ReembeddingParts, name: string): Promise<CollectionInfo> {
+  const { backend, info, input } = parts;
+  const options = { signal: input.signal };
+  const copyName = `${name}.copy`;
+  const leftover = await find(backend, info, copyName);
+  if (leftover !== null) checkBegun(leftover, parts);
+  let begun = await find(backend, info, name);
+  if (begun === null && leftover === null) return create(parts, name);
+  if (begun === null) {
+    // Somebody died between deleting the original and renaming the copy.
+    await backend.updateCollection(scopeOf(leftover!), { name }, options);
+    begun = { ...leftover!, name };
+  } else if (leftover !== null) {
+    await backend.deleteCollection(databaseOf(info), copyName, options);
+  }
+  checkBegun(begun, parts);
+  const copy = await backend.fork(scopeOf(begun), copyName, options);
+  await backend.updateCollection(scopeOf(copy), { metadata: begun.metadata }, options);
+  await backend.deleteCollection(databaseOf(info), name, options);
+  await backend.updateCollection(scopeOf(copy), { name }, options);
+  return { ...copy, name, metadata: begun.metadata };
+}
+
+/** Errors: `TESSERA_ALREADY_EXISTS`, `TESSERA_EMBEDDING_FUNCTION`. */
+function checkBegun(begun: CollectionInfo, { info, input }: ReembeddingParts): void {
+  const { name } = begun;
+  if (readPosition(begun)?.source !== info.id) {
+    throw taken(name, `delete it or rename it: ${info.name} is embedded anew there`);
+  }
+  const stored = formatJson(begun.configuration.embeddingFunction);
+  const asked = formatJson(describeEmbeddingFunction(input.embeddingFunction) as unknown as JsonValue);
+  if (stored === asked) return;
+  throw new DatabaseError(
+    'TESSERA_EMBEDDING_FUNCTION',
+    `Expected the function that embedding anew was begun with, ${stored}, got ${asked}. Pass that one to go on, or ` +
+      `delete the collection ${name} to begin anew.`,
+    { details: { collection: name } },
+  );
 }
 
 async function create({ backend, info, input }: ReembeddingParts, name: string): Promise<CollectionInfo> {

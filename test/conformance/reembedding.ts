@@ -189,6 +189,27 @@ export function reembeddingCases(subject: Subject): void {
       expect((await films.get({ ids: 'id-1' })).ids).toEqual([]);
     });
 
+    test('a second call takes over from the first, which cannot write any more', async () => {
+      const films = await filled(30);
+      const other = await subject.client.getCollection({ name: films.name });
+      const [slow, quick] = [new Repeats(3), new Repeats(3)];
+      let second: Promise<unknown> = Promise.resolve();
+      slow.before = async () => {
+        if (slow.texts.length !== 16) return;
+        // The batch that it has read is out of date when it comes to be written.
+        await films.update({ ids: ['id-20'], documents: ['Changed after it was read'] });
+        second = other.reembed({ embeddingFunction: quick, batchSize: 16 });
+        await second;
+      };
+      const first = films.reembed({ embeddingFunction: slow, batchSize: 16 });
+      await expect(first).rejects.toMatchObject({ name: 'DatabaseError' });
+      await second;
+      expect(quick.texts).not.toContain('The text of id-0');
+      const found = await subject.client.getCollection({ name: films.name });
+      expect((await found.get({ ids: 'id-20' })).documents).toEqual(['Changed after it was read']);
+      expect(await found.count()).toBe(29);
+    });
+
     test('refuses what cannot be embedded anew, and names that are taken', async () => {
       const films = await filled(4);
       const to = { embeddingFunction: new Repeats(3) };
