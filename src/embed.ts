@@ -28,6 +28,7 @@ export {
   type SplitOptions,
   splitText,
   type TextPart,
+  type TokenCounter,
   VoyageAIEmbeddingFunction,
   type VoyageAIOptions,
 } from './embed/index.ts';

@@ -9,7 +9,14 @@
  * Nothing of it comes with the package: the files lie where `findMiniLM` looks or come by `downloadMiniLM`,
  * the runtime is two packages that the user installs. No other model ever takes its place.
  */
-import { DatabaseError, type Environment, show, systemEnvironment } from '../../base/index.ts';
+import {
+  DatabaseError,
+  type Environment,
+  inTurns,
+  type Pieces,
+  show,
+  systemEnvironment,
+} from '../../base/index.ts';
 import type {
   EmbeddingFunction,
   EmbeddingFunctionConfig,
@@ -119,7 +126,7 @@ export class MiniLMEmbeddingFunction implements EmbeddingFunction {
           cause: signal.reason,
         });
       }
-      const batch = this.#batch(texts.slice(from, from + BATCH), runtime);
+      const batch = await inTurns(this.#batch(texts.slice(from, from + BATCH), runtime));
       embeddings.push(...meanStates(await runtime.run(batch), batch));
     }
     return embeddings;
@@ -141,12 +148,14 @@ export class MiniLMEmbeddingFunction implements EmbeddingFunction {
     return this.#runtime;
   }
 
-  /** Tokens of some texts; a text that is cut keeps the token of its end. */
-  #batch(texts: readonly string[], runtime: MiniLMRuntime): TokenBatch {
-    const rows = texts.map((text) => {
+  /** Tokens of some texts, with a pause after each; a text that is cut keeps the token of its end. */
+  *#batch(texts: readonly string[], runtime: MiniLMRuntime): Pieces<TokenBatch> {
+    const rows: number[][] = [];
+    for (const text of texts) {
       const ids = runtime.encode(text);
-      return ids.length <= this.maxTokens ? ids : [...ids.slice(0, this.maxTokens - 1), ids.at(-1)!];
-    });
+      rows.push(ids.length <= this.maxTokens ? ids : [...ids.slice(0, this.maxTokens - 1), ids.at(-1)!]);
+      yield;
+    }
     const columns = Math.max(...rows.map((ids) => ids.length));
     const ids = new BigInt64Array(rows.length * columns);
     const mask = new BigInt64Array(rows.length * columns);

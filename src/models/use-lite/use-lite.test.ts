@@ -148,6 +148,16 @@ describe('the default embedding function', () => {
     expect(counter.countTokens(TEXTS[12]!)).toBeGreaterThan(128);
   });
 
+  test('what is no text is refused, and other calls go on', async () => {
+    for (const texts of [['a', undefined], 'a', null]) {
+      await expect(inline().generate(texts as string[])).rejects.toMatchObject({
+        code: 'TESSERA_INVALID_ARGUMENT',
+      });
+    }
+    expect(await inline().generate([])).toEqual([]);
+    expect(await inline().generate(['a'])).toHaveLength(1);
+  });
+
   test('options that make no sense are refused', () => {
     for (const options of [{ threads: -1 }, { threads: 1.5 }, { threads: 9 }, { modelPath: '' }]) {
       expect(() => new UseLiteEmbeddingFunction(options)).toThrow(

@@ -85,10 +85,13 @@ export class UseLiteEmbeddingFunction implements EmbeddingFunction {
    * One embedding of length 1 a text. The empty text has one, too, as the model gives it to a text without
    * tokens.
    *
-   * Errors: `TESSERA_MODEL_MISSING` where the weights are not installed, `TESSERA_MODEL_DAMAGED`,
-   * `TESSERA_ABORTED`, `TESSERA_LIMIT_EXCEEDED`, `TESSERA_WORKER_STOPPED`.
+   * Errors: `TESSERA_INVALID_ARGUMENT`; `TESSERA_MODEL_MISSING` where the weights are not installed,
+   * `TESSERA_MODEL_DAMAGED`, `TESSERA_ABORTED`, `TESSERA_LIMIT_EXCEEDED`, `TESSERA_WORKER_STOPPED`.
    */
   async generate(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string')) {
+      throw invalid('texts', 'an array of strings', texts);
+    }
     const folder = weightsFolder(this.#modelPath);
     const key = `${this.#threads} ${folder}`;
     let pool = pools.get(key);
