@@ -9,6 +9,7 @@
  * `width` is the length in floats, a multiple of 8; the caller pads with zeros. `places` (u32 × count) says
  * which rows: place p is the row of `width` floats at `rows + 4·width·p`.
  */
+import { sumLanes } from './lanes';
 
 /** Rows that are brought into the cache together. */
 const AHEAD: u32 = 16;
@@ -24,17 +25,6 @@ function fetch(rows: usize, places: usize, count: u32, bytes: usize): u32 {
     for (; at < end; at += 64) sum += load<u32>(at);
   }
   return sum;
-}
-
-// @ts-ignore: decorator
-@inline
-function sumLanes(a: v128, b: v128, c: v128, d: v128): f32 {
-  const lanes = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
-  return (
-    f32x4.extract_lane(lanes, 0) +
-    f32x4.extract_lane(lanes, 1) +
-    (f32x4.extract_lane(lanes, 2) + f32x4.extract_lane(lanes, 3))
-  );
 }
 
 // @ts-ignore: decorator

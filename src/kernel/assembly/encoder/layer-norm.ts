@@ -5,17 +5,7 @@
  * Mean and variance are taken in two passes, since the sum of squares less the square of the sum cancels where
  * the mean is large. Four registers sum side by side. `width` is a multiple of 16.
  */
-
-// @ts-ignore: decorator
-@inline
-function sumLanes(a: v128, b: v128, c: v128, d: v128): f32 {
-  const lanes = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
-  return (
-    f32x4.extract_lane(lanes, 0) +
-    f32x4.extract_lane(lanes, 1) +
-    (f32x4.extract_lane(lanes, 2) + f32x4.extract_lane(lanes, 3))
-  );
-}
+import { sumLanes } from '../lanes';
 
 // @ts-ignore: decorator
 @inline
