@@ -14,6 +14,7 @@ import type {
   StoredEmbeddingFunction,
 } from './embedding-function.ts';
 import type { EmbeddingModels } from './embedding-models.ts';
+import { isSameModel } from './same-model.ts';
 
 /** What users registered; these come before the built-in ones of the same name. */
 const registry = new Map<string, EmbeddingFunctionClass>();
@@ -104,12 +105,6 @@ export function buildEmbeddingFunction(
 }
 
 /**
- * What tells one model from another within a configuration. Other members say where it runs and with which
- * key, and may change.
- */
-const MODEL_MEMBERS = ['model_name', 'model', 'dimensions', 'dimension', 'task', 'task_type'];
-
-/**
  * One model under two names: Chroma's default function, and what it is called where it is asked for by name.
  */
 const CHROMA_DEFAULT_NAMES: readonly string[] = ['default', 'onnx_mini_lm_l6_v2'];
@@ -125,11 +120,7 @@ export function isSameFunction(one: StoredEmbeddingFunction, other: StoredEmbedd
     one.name === other.name ||
     (builtIn !== undefined && builtIn === BUILT_IN.get(other.name)) ||
     [one, other].every(({ name }) => CHROMA_DEFAULT_NAMES.includes(name));
-  if (!isSameName) return false;
-  return MODEL_MEMBERS.every((name) => {
-    const [a, b] = [one.config[name] ?? null, other.config[name] ?? null];
-    return a === null || b === null || a === b;
-  });
+  return isSameName && isSameModel(one.config, other.config);
 }
 
 /** A stored function for messages: its name, and its model where it names one. */

@@ -310,6 +310,19 @@ describe('any provider', () => {
     expect(local.getConfig()['api_base']).toBe(`${standIn.url}/v1/`);
   });
 
+  test('a collection cannot be changed to another model as if nothing were', () => {
+    const openai = new OpenAIEmbeddingFunction({ modelName: 'm', environment });
+    expect(() =>
+      openai.validateConfigUpdate({ model_name: 'm', api_base: 'http://else.test' }),
+    ).not.toThrow();
+    expect(() => openai.validateConfigUpdate({ model_name: 'other' })).toThrow(
+      expect.objectContaining({
+        code: 'TESSERA_EMBEDDING_FUNCTION',
+        message: expect.stringMatching(/to stay "m", got "other".*reembed/),
+      }),
+    );
+  });
+
   test('options that make no sense are refused at once', () => {
     for (const options of [
       { batchSize: 0 },

@@ -1,6 +1,8 @@
 /** One collection in the place of another, at the port. */
-import { expect, test } from 'vitest';
-import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Backend, type CollectionScope, DEFAULT_SETTINGS } from '../../src/api/index.ts';
+import { SYSTEM_COMPONENTS } from '../../src/engine/components.ts';
+import { Engine, type WriteCall } from '../../src/engine/engine.ts';
 import { batchOf, getRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, withCode } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -71,4 +73,27 @@ test('changes come in the order of insertion, and end with the rows that there w
   expect((await backend.changes(old, { ...later, limit: 1 })).columns.ids).toEqual(['b']);
   await backend.delete(old, { ids: ['a'], where: null, whereDocument: null, limit: null });
   expect((await backend.changes(old, later)).hasDeletions).toBe(true);
+});
+
+test('a write that asked the catalogue before the change of names, and got the lock after it, is refused', async () => {
+  const settings = { ...DEFAULT_SETTINGS, path: temporaryDirectory(), memory: 1e8 };
+  const backend = await openTestDatabase({ path: settings.path });
+  const { old, heir } = await prepare(backend);
+  const [one, other] = [0, 0].map(() => new Engine(settings, SYSTEM_COMPONENTS)) as [Engine, Engine];
+  onTestFinished(() => {
+    one.close();
+    other.close();
+  });
+  expect(one.count(old)).toBe(2);
+  const call: WriteCall = { verb: 'add', batch: batchOf({ id: 'c', embedding: [3] }) };
+  // The engine goes through its calls when it has asked, and before it has the lock.
+  const calls = Object.assign([call], {
+    map: (each: (call: WriteCall) => unknown) => {
+      expect(other.succeed(old, request(heir, 2))).toMatchObject({ name: 'films' });
+      return [each(call)];
+    },
+  });
+  const [outcome] = one.writeGroup(old, calls as unknown as WriteCall[]);
+  expect(outcome).toMatchObject({ ok: false, error: { code: 'TESSERA_SUPERSEDED' } });
+  expect((await backend.statistics(old)).recordCount).toBe(2);
 });

@@ -13,6 +13,7 @@
 import type { Space } from '../../api/index.ts';
 import { DatabaseError, type Environment, show, systemEnvironment } from '../../base/index.ts';
 import type { EmbeddingFunction, EmbeddingFunctionConfig, EmbedOptions } from '../embedding-function.ts';
+import { isSameModel } from '../same-model.ts';
 import { checkProviderOptions, PROVIDER_DEFAULTS, type ProviderOptions } from './provider-options.ts';
 import { type ProviderRequest, providerFault, Requests, SYSTEM_POLICY, throwIfStopped } from './requests.ts';
 
@@ -99,6 +100,19 @@ export abstract class ProviderFunction implements EmbeddingFunction {
 
   supportedSpaces(): Space[] {
     return ['cosine', 'l2', 'ip'];
+  }
+
+  /** Refuses a change to another model, in whose space the collection's embeddings are not. */
+  validateConfigUpdate(config: EmbeddingFunctionConfig): void {
+    const before = this.getConfig();
+    if (isSameModel(before, config)) return;
+    const [from, to] = [before, config].map((each) => show(each['model_name'] ?? each['model'] ?? each));
+    throw new DatabaseError(
+      'TESSERA_EMBEDDING_FUNCTION',
+      `Expected the model of ${this.#traits.provider} to stay ${from}, got ${to}: embeddings of two models cannot be ` +
+        'compared. Embed the documents anew with collection.reembed.',
+      { details: { provider: this.#traits.provider } },
+    );
   }
 
   async #embed(
