@@ -50,7 +50,14 @@ async function start(command, directory) {
     await ended;
   };
   const connection = new Connection(base);
-  return { connection, startMs: now() - begun, stop: () => signal('SIGTERM'), kill: () => signal('SIGKILL') };
+  const kill = () => signal('SIGKILL');
+  /** Asks it to end; one that does not hear of it is killed. */
+  const stop = async () => {
+    connection.close();
+    const isGone = await Promise.race([signal('SIGTERM').then(() => true), sleep(PAUSE_MS, false)]);
+    if (!isGone) await kill();
+  };
+  return { connection, startMs: now() - begun, stop, kill };
 }
 
 const post = (server, path, body) =>

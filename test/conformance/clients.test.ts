@@ -60,6 +60,9 @@ describe('PersistentClient', () => {
     expect(await seen.count()).toBe(1);
     await seen.delete({ ids: ['a'] });
     expect(await made.count()).toBe(0);
+    expect((await other.getCollectionById(made.id)).metadata).toBeUndefined();
+    await made.modify({ metadata: { owner: 'one' } });
+    expect((await other.getCollectionById(made.id)).metadata).toEqual({ owner: 'one' });
   });
 
   test('an unknown setting is refused, and the settings of this client are named', () => {

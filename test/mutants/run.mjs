@@ -112,7 +112,7 @@ try {
 
 const caught = results.filter((result) => result.caught).length;
 console.log(`${caught} of ${results.length} mutants are caught.`);
-if (isSound && positionals.length === 0) {
+if (isSound && (positionals.length === 0 || values.json !== undefined)) {
   const json = values.json ?? join(ROOT, 'bench/results/mutants.json');
   const result = { caught, mutants: results.length, machine: describeMachine(), results };
   writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
