@@ -30,7 +30,10 @@ const TURN = 250;
 const TURNS = 16;
 const SEED = 3;
 const CENTRE_COUNT = 50;
-const ASKED = [0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.9982, 0.9988, 0.999, 0.9995, 0.9998];
+const ASKED = [
+  0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.998, 0.9982, 0.9984, 0.9986, 0.9988, 0.999, 0.9992, 0.9995,
+  0.9998,
+];
 
 function makeOurs(count, dataset) {
   const index = new OwnIndex(count, SEED);
