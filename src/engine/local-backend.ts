@@ -74,6 +74,9 @@ export class LocalBackend implements Backend {
   #isFlushScheduled = false;
   #isMaintenanceScheduled = false;
   #calmTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | null = null;
+  /** Calls that run in slices. */
+  readonly #longCalls = new Set<Promise<unknown>>();
   /** Time that calls took since maintenance last had its turn. */
   #callsMs = 0;
   #isClosed = false;
@@ -233,11 +236,17 @@ export class LocalBackend implements Backend {
     return this.#runSliced(options, this.#engine.salvage(scope, name));
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#flush();
     this.#isClosed = true;
     clearTimeout(this.#calmTimer);
+    // Long calls end at their next turn, and clean up what they had begun.
+    await Promise.allSettled(this.#longCalls);
     this.#engine.close();
   }
 
@@ -279,7 +288,15 @@ export class LocalBackend implements Backend {
    * Runs a call that takes long, slice by slice, with a turn of the event loop between two of them: calls
    * that come meanwhile wait for one slice at most, and the signal is heard.
    */
-  async #runSliced<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
+  #runSliced<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
+    const call = this.#runSlices(options, slices);
+    this.#longCalls.add(call);
+    const forget = (): void => void this.#longCalls.delete(call);
+    call.then(forget, forget);
+    return call;
+  }
+
+  async #runSlices<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
     this.#check(options);
     this.#flush();
     try {

@@ -23,7 +23,9 @@ import { packArchive } from './archive.ts';
 import {
   type BackupCollection,
   changesPath,
+  clearWork,
   describeFile,
+  MANIFEST_NAME,
   type Manifest,
   type ReadManifest,
   readManifest,
@@ -100,7 +102,7 @@ function* makeBackup(input: BackupInput, { files, clock }: Surroundings): Genera
   }
   const base = input.since === undefined ? null : readManifest(files, resolve(input.since));
   const work = `${to}.partial`;
-  files.removeDirectory(work);
+  clearWork(files, work, [MANIFEST_NAME, 'catalogue.sqlite3', 'collections']);
   files.makeDirectory(`${work}/collections`);
   let isDone = false;
   try {

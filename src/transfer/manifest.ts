@@ -22,7 +22,7 @@ const MANIFEST_VERSION = 1;
 export const MANIFEST_NAME = 'manifest.json';
 
 /** Bytes that are read of a file at a time: a few milliseconds of work. */
-const PIECE_BYTES = 4_194_304;
+const PIECE_BYTES = 1_048_576;
 
 /** Where the whole of a collection lies. */
 export function wholePath(id: string): string {
@@ -146,4 +146,20 @@ export function* checkFile(files: Files, folder: string, expected: BackupFile): 
 export function damagedBackup(path: string, what: string): DatabaseError {
   const message = `The backup is damaged in ${path}: ${what}. Use another backup; nothing was changed.`;
   return new DatabaseError('TESSERA_CORRUPT', message, { details: { path } });
+}
+
+/**
+ * Removes what a process that died has left of its work, in a folder of ours. Errors:
+ * `TESSERA_ALREADY_EXISTS` where the folder holds anything else.
+ */
+export function clearWork(files: Files, work: string, ours: readonly string[]): void {
+  if (!files.exists(work)) return;
+  const strange = files.isDirectory(work)
+    ? files.list(work).find((name) => !ours.some((own) => name === own || name.startsWith(`${own}-`)))
+    : '';
+  if (strange !== undefined) {
+    const message = `Expected to make ${work} for the time of the work, and somebody has one with ${show(strange)}. Give it another name.`;
+    throw new DatabaseError('TESSERA_ALREADY_EXISTS', message, { details: { path: work } });
+  }
+  files.removeDirectory(work);
 }

@@ -17,6 +17,7 @@ import { type Surroundings, SYSTEM } from './backup.ts';
 import {
   type BackupCollection,
   checkFile,
+  clearWork,
   damagedBackup,
   type ReadManifest,
   readManifest,
@@ -75,7 +76,7 @@ export async function restore(
     throw new DatabaseError('TESSERA_ALREADY_EXISTS', message, { details: { path: to } });
   }
   const work = `${to}.restoring`;
-  files.removeDirectory(work);
+  clearWork(files, work, ['unpacked', 'database']);
   try {
     const { chain, database } = await inSlices(
       assemble(files, resolve(input.from), work),

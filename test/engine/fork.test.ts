@@ -59,6 +59,18 @@ describe('a fork', () => {
     expect((await backend.get({ ...SCOPE, collectionId: id }, getRequest())).ids).toHaveLength(5_000);
   });
 
+  it('that the closing of the database overtakes is gone, and closing waits for that', async () => {
+    const path = temporaryDirectory();
+    const { backend, source } = await filled(path, 5_000);
+    const forking = backend.fork(source, 'copy');
+    const refused = expect(forking).rejects.toMatchObject({ code: 'TESSERA_CLOSED' });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(files(path)).toHaveLength(2);
+    await Promise.all([backend.close(), backend.close()]);
+    expect(files(path)).toEqual([`${source.collectionId}.sqlite3`]);
+    await refused;
+  });
+
   it('under way is not taken for a leftover by who opens the directory meanwhile', async () => {
     const path = temporaryDirectory();
     const { backend, source } = await filled(path, 5_000);

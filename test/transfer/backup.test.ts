@@ -233,6 +233,24 @@ describe('nothing is overwritten', () => {
     expect(readFileSync(join(parent, 'empty/manifest.json'))).toEqual(before);
   });
 
+  it('nor what lies where the work is done, unless a process that died has left it', async () => {
+    const { parent, path } = await prepare();
+    for (const name of ['copy.partial', 'data-2.restoring']) {
+      mkdirSync(join(parent, name));
+      writeFileSync(join(parent, name, 'letter'), 'mine');
+    }
+    const taken = { code: 'TESSERA_ALREADY_EXISTS' };
+    await expect(backup({ from: path, to: join(parent, 'copy') })).rejects.toMatchObject(taken);
+    mkdirSync(join(parent, 'other.partial/collections'), { recursive: true });
+    writeFileSync(join(parent, 'other.partial/catalogue.sqlite3-wal'), 'left over');
+    await backup({ from: path, to: join(parent, 'other') });
+    const call = restore({ from: join(parent, 'other'), to: join(parent, 'data-2') });
+    await expect(call).rejects.toMatchObject(taken);
+    expect(readFileSync(join(parent, 'copy.partial/letter'), 'utf8')).toBe('mine');
+    expect(readFileSync(join(parent, 'data-2.restoring/letter'), 'utf8')).toBe('mine');
+    expect(readdirSync(parent)).not.toContain('other.partial');
+  });
+
   it('by restoring, unless asked to, and then it is kept', async () => {
     const { parent, path, backend, films } = await prepare();
     await backup({ from: path, to: join(parent, 'copy') });
