@@ -185,8 +185,10 @@ export class Collection {
     }
     const request = { ...selection, limit };
     const options = { signal: input.signal };
-    return this.#following(input, () => {
+    return this.#following(input, async () => {
       const scope = this.#scope;
+      const held = this.#connection.heldBy(scope.collectionId);
+      if (held !== undefined) await held;
       return this.#connection.write(input, nothing(), (backend) => backend.delete(scope, request, options));
     });
   }
@@ -408,8 +410,8 @@ export class Collection {
   async reembed(input: ReembedInput): Promise<ReembedResult> {
     checkMembers(input, 'reembed', REEMBED_MEMBERS);
     const backend = await this.#connection.backend(input);
-    const hold = <T>(work: () => Promise<T>): Promise<T> => this.#connection.hold(work);
     const info = await backend.getCollectionById(this.#scope, { signal: input.signal });
+    const hold = <T>(work: () => Promise<T>): Promise<T> => this.#connection.hold(info.id, work);
     const { result, heir } = await (await Reembedding.begin({ backend, info, input, hold })).run();
     this.#become(heir, input.embeddingFunction);
     return result;
@@ -453,6 +455,9 @@ export class Collection {
       const batch = isEmbedded
         ? parseBatchInPieces(input, verb)
         : await this.#embedded(input, documents!, verb);
+      // Without a turn where nobody holds it: writes arrive in the order of their calls.
+      const held = this.#connection.heldBy(scope.collectionId);
+      if (held !== undefined) await held;
       await this.#connection.write(input, batch, (backend, value) => backend[verb](scope, value, options));
       return { longTexts: isEmbedded ? [] : await this.#longTexts(input.ids, documents!) };
     });

@@ -17,6 +17,8 @@ export class Connection {
   #isClosed = false;
   /** Resolves when the writes called so far are with the backend, or have failed. */
   #written: Promise<void> = Promise.resolve();
+  /** Collections whose writes wait, and until when. */
+  readonly #held = new Map<string, Promise<void>>();
 
   /** `isOwner` says whether closing this closes the backend, or leaves it to whom it was borrowed from. */
   constructor(open: () => Promise<Backend>, isOwner = true) {
@@ -71,21 +73,27 @@ export class Connection {
   }
 
   /**
-   * Runs work while the writes called from now on wait; those called before are with the backend. Errors:
+   * Runs work while writes to a collection wait, but for those that are on their way to the backend. Errors:
    * those of the work.
    */
-  async hold<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#written;
+  async hold<T>(collectionId: string, work: () => Promise<T>): Promise<T> {
     let release = (): void => {};
-    this.#written = new Promise((resolve) => {
+    const held = new Promise<void>((resolve) => {
       release = resolve;
     });
+    this.#held.set(collectionId, held);
     try {
-      await before;
+      await this.#written;
       return await work();
     } finally {
+      if (this.#held.get(collectionId) === held) this.#held.delete(collectionId);
       release();
     }
+  }
+
+  /** What a write to a collection has to wait for; `undefined` where nobody holds it. */
+  heldBy(collectionId: string): Promise<void> | undefined {
+    return this.#held.get(collectionId);
   }
 
   /** Closes the backend if it was ever opened. Idempotent; later calls are refused. */

@@ -13,8 +13,9 @@
  *
  * While writes never rest, rounds get short but never empty, or not even short where writes come faster than
  * the function embeds. So after a round of one batch, or of more than half as many records as the round
- * before, the writes of this client wait for the next one. Those of other processes cannot be held; they let
- * it finish in the first pause that is as long as a batch takes (docs/adr/0018-embedding-anew.md).
+ * before, the writes of this client to the collection wait for the next one. Those of other processes cannot
+ * be held; they let it finish in the first pause that is as long as a batch takes
+ * (docs/adr/0018-embedding-anew.md).
  */
 import {
   type Backend,
@@ -108,7 +109,7 @@ export interface ReembeddingParts {
   readonly backend: Backend;
   readonly info: CollectionInfo;
   readonly input: ReembedInput;
-  /** Runs work while the writes of this client wait. */
+  /** Runs work while the writes of this client to the collection wait. */
   readonly hold: <T>(work: () => Promise<T>) => Promise<T>;
 }
 

@@ -166,6 +166,19 @@ export function reembeddingCases(subject: Subject): void {
       expect(embeddings.every((row) => row?.length === 3)).toBe(true);
     });
 
+    test('a function may write to other collections of the client, as a cache does', async () => {
+      const films = await filled(6);
+      const cache = await subject.collection({ embeddingFunction: null });
+      const threes = new Repeats(3);
+      threes.before = async (texts) => {
+        await cache.upsert({ ids: texts.map((text) => text), embeddings: texts.map(() => [1]) });
+        // One more, so that there is a round with the writes held.
+        if (threes.texts.length === 0) await films.add({ ids: ['late'], documents: ['late'] });
+      };
+      await films.reembed({ embeddingFunction: threes });
+      expect([await films.count(), await cache.count()]).toEqual([6, 6]);
+    });
+
     test('goes on where it was interrupted', async () => {
       const films = await filled(40);
       const failing = new Repeats(3);

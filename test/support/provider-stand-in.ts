@@ -82,9 +82,6 @@ export class ProviderStandIn {
   readonly arrivals: Arrival[] = [];
   readonly #canned: (Canned | null)[] = [];
   readonly #server: Server;
-  /** Requests under way, and the most at one time. */
-  #openCount = 0;
-  openCountMax = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -132,7 +129,6 @@ export class ProviderStandIn {
   }
 
   async #take(request: IncomingMessage): Promise<Canned | null> {
-    this.openCountMax = Math.max(this.openCountMax, ++this.#openCount);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const arrival = {
@@ -141,9 +137,6 @@ export class ProviderStandIn {
       body: JSON.parse(Buffer.concat(chunks).toString() || 'null'),
     };
     this.arrivals.push(arrival);
-    // Others that were sent at the same time arrive before this one is answered.
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    this.#openCount--;
     const canned = this.#canned.shift();
     if (canned === null) return null;
     if (canned !== undefined && typeof canned.body !== 'function') return canned;
