@@ -113,8 +113,17 @@ export class RouteServer {
     const match = this.#table.find(incoming.method, exchange.path);
     if (match.route === null) {
       const { allow } = match;
-      if (allow === null) return { status: 404, headers: ownHeaders, body: null };
-      return { status: 405, headers: { ...ownHeaders, allow }, body: null };
+      const status = allow === null ? 404 : 405;
+      const { id, path } = exchange;
+      this.#parts.log({
+        level: 'info',
+        event: 'request',
+        request: id,
+        method: incoming.method,
+        path,
+        status,
+      });
+      return { status, headers: allow === null ? ownHeaders : { ...ownHeaders, allow }, body: null };
     }
     const answer = await this.#answer(exchange, match.route, match.param);
     this.#report(exchange, match.route, match.param, answer.status);

@@ -141,9 +141,10 @@ describe('unexpected errors', () => {
 describe('the log', () => {
   test('has an entry for each request: debug for those that were answered, info for those refused', async () => {
     const harness = await Harness.open({ clock: { nowNs: () => 0n, monotonicMs: () => 5 } });
-    const request = expect.stringMatching(/^[\da-f]{8}-[12]$/);
+    const request = expect.stringMatching(/^[\da-f]{8}-[123]$/);
     await harness.send('GET', '/api/v2/version');
     await harness.send('GET', '/api/v2/tenants/nope');
+    await harness.send('GET', '/nowhere');
     expect(harness.log).toEqual([
       {
         level: 'debug',
@@ -163,6 +164,7 @@ describe('the log', () => {
         status: 404,
         ms: 0,
       },
+      { level: 'info', event: 'request', request, method: 'GET', path: '/nowhere', status: 404 },
     ]);
     await harness.backend.close();
   });
