@@ -203,7 +203,7 @@ describe('a key that does not reach something', () => {
     // In whatever order they come.
     const [anyRoute, anyone] = [fc.constantFrom(...routes), fc.constantFrom(...Object.keys(STRANGERS))];
     const property = fc.asyncProperty(anyRoute, anyone, (route, key) => check(route, key as Stranger));
-    await fc.assert(property, { numRuns: 50 });
+    await fc.assert(property, { numRuns: 50, seed: 20261125 });
     const { json } = await send('owner', 'POST', collectionPath('get'), {});
     expect(json).toMatchObject({ ids: ['a'], documents: [MARK], metadatas: [{ mark: MARK }] });
   });
