@@ -218,6 +218,14 @@ describe('damage', () => {
   }
   const corrupt = expect.objectContaining({ code: 'TESSERA_CORRUPT' });
 
+  it.each(['sequence', 'next_row', 'record_count', 'purged_sequence'])(
+    'in the state is noticed: %s',
+    (column) => {
+      const store = damaged(`UPDATE state SET ${column} = ${column} + 1`);
+      expect(() => store.read((state) => state)).toThrow(corrupt);
+    },
+  );
+
   it('in any column of a record is noticed and named, and the others stay readable', () => {
     for (const change of [
       `id = 'x'`,

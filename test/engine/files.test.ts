@@ -7,7 +7,7 @@ import { DatabaseError } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { systemFiles } from '../../src/io/index.ts';
 import { openSqlDatabase } from '../../src/sqlite/index.ts';
-import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
+import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -184,6 +184,19 @@ it('a damaged list of what has to go removes no file of a live collection', asyn
   const backend = await openTestDatabase({ path });
   expect(files(path)).toEqual([`${live}.sqlite3`]);
   expect(await backend.count({ ...SCOPE, collectionId: live! })).toBe(1);
+});
+
+it('a file shrinks when most of its records are deleted', async () => {
+  const path = temporaryDirectory();
+  const backend = await openTestDatabase({ path });
+  const scope = await makeCollection(backend);
+  const ids = Array.from({ length: 2_000 }, (_, i) => `r${i}`);
+  const embedding = Array.from({ length: 64 }, (_, d) => d);
+  await backend.add(scope, batchOf(...ids.map((id) => ({ id, embedding }))));
+  const full = (await backend.statistics(scope)).fileBytes;
+  await backend.delete(scope, deleteRequest({ ids: ids.slice(10) }));
+  await backend.settle(scope);
+  expect((await backend.statistics(scope)).fileBytes).toBeLessThan(full / 2);
 });
 
 describe('a file that is lost', () => {

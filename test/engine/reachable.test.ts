@@ -410,3 +410,33 @@ test('the query by which deleted records become too many to keep a place for fin
   expect(await ask(3_001)).toBe('r3001');
   expect(await ask(3_002)).toBe('r3002');
 });
+
+test('the deletion by which all traces of deletions are dropped is seen by who had seen the others', async () => {
+  const backend = await openTestDatabase();
+  const scope = await makeCollection(backend);
+  const ids = Array.from({ length: 1_100 }, (_, i) => `r${i}`);
+  await backend.add(scope, batchOf(...ids.map((id, i) => ({ id, embedding: [i, 1] }))));
+  const nearest = async (i: number): Promise<string | undefined> =>
+    (await backend.query(scope, queryRequest([[i, 1]], { nResults: 1 })))[0]!.ids[0];
+  // As many as are kept, and then one more.
+  await backend.delete(scope, deleteRequest({ ids: ids.slice(0, 1_000) }));
+  expect(await nearest(1_050)).toBe('r1050');
+  await backend.delete(scope, deleteRequest({ ids: ['r1050'] }));
+  expect(['r1049', 'r1051']).toContain(await nearest(1_050));
+});
+
+test('a filter that was asked before admits what has changed since', async () => {
+  const backend = await openTestDatabase();
+  const scope = await makeCollection(backend);
+  const where = parseWhere({ side: 1 });
+  const record = (id: string, side: number): Parameters<typeof batchOf>[number] => {
+    return { id, embedding: [side, 1], metadata: JSON.stringify({ side }) };
+  };
+  const found = async (): Promise<string[]> => (await backend.get(scope, getRequest({ where }))).ids;
+  await backend.add(scope, batchOf(record('a', 1), record('b', 0)));
+  expect(await found()).toEqual(['a']);
+  await backend.upsert(scope, batchOf(record('a', 0), record('b', 1), record('c', 1)));
+  expect(await found()).toEqual(['b', 'c']);
+  await backend.delete(scope, deleteRequest({ ids: ['b'] }));
+  expect(await found()).toEqual(['c']);
+});
