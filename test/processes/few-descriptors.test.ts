@@ -30,7 +30,7 @@ await client.close();
 it.skipIf(process.platform === 'win32')(
   'more collections than files may be open are written and read',
   async () => {
-    const command = 'ulimit -n 64 && exec "$0" --input-type=module -e "$1" "$2"';
+    const command = 'ulimit -n 96 && exec "$0" --input-type=module -e "$1" "$2"';
     const args = ['-c', command, process.execPath, PROGRAM, temporaryDirectory()];
     const { stdout } = await promisify(execFile)('/bin/sh', args, { cwd: ROOT });
     expect(JSON.parse(stdout)).toEqual({ sum: COLLECTIONS, count: 2 });
