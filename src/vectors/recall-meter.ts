@@ -39,8 +39,11 @@ const UNMEASURED_SHARE = 0.1;
  * are like the former, and rows of which none is left. Not tuned.
  */
 const BELIEVED_SHARE = 1 / 3;
-/** Below this share the next measurement waits for nothing, so that it mostly ends before it is missed. */
-const FRESH_SHARE = 2 / 3;
+/**
+ * Below this share the next measurement waits for nothing, so that it mostly ends before it is missed. With
+ * 2 / 3 queries among 100,000 rows took 3.4 ms by the median while as many were added, and 1.2 with this.
+ */
+const FRESH_SHARE = 0.45;
 
 /** What the meter measures: the answer of a search at a level, among the measured rows. */
 export type SearchAtLevel = (query: Float32Array, k: number, level: number) => NearestSlots;
