@@ -21,6 +21,7 @@ import {
   type CreateCollectionBody,
   createCollectionBody,
   forkBody,
+  readNewName,
   type UpdateCollectionBody,
   updateCollectionBody,
 } from './schemas.ts';
@@ -203,8 +204,7 @@ export const COLLECTION_ROUTES: readonly Route[] = [
       body: forkBody,
       respond: async (call) => {
         const scope = readCollectionScope(call);
-        const name = call.body.new_name;
-        checkName(name, 'Validation error: new_name: ');
+        const name = readNewName(call.body);
         return ok(formatCollection(await call.backend.fork(scope, name, call.options)));
       },
     },

@@ -5,10 +5,9 @@
  * What they answer, and the plans of a query, are plain values under names in camelCase on our side of the
  * port; the wire has the same in snake_case.
  */
-import { checkName } from '../../api/index.ts';
 import { NOTHING, ok } from '../answer.ts';
 import { bodyRoute, plainRoute, type Route } from '../route.ts';
-import { forkBody } from './schemas.ts';
+import { forkBody, readNewName } from './schemas.ts';
 import { COLLECTION_PATH, readCollectionScope } from './scope.ts';
 
 /** A report as JSON text, with the names of all its members in snake_case. */
@@ -103,8 +102,7 @@ export const REPORT_ROUTES: readonly Route[] = [
       body: forkBody,
       respond: async (call) => {
         const scope = readCollectionScope(call);
-        const name = call.body.new_name;
-        checkName(name, 'Validation error: new_name: ');
+        const name = readNewName(call.body);
         return ok(formatReport(await call.backend.salvage(scope, name, call.options)));
       },
     },

@@ -1,5 +1,5 @@
 /** Shapes of the request bodies of the API v2. */
-import { type Include, SPACES } from '../../api/index.ts';
+import { checkName, type Include, SPACES } from '../../api/index.ts';
 import {
   flag,
   type JsonSchema,
@@ -252,6 +252,12 @@ export const deleteBody: Shape<DeleteBody> = object({ ...selection, limit: nulla
 
 /** The name of a fork. */
 export const forkBody: Shape<{ readonly new_name: string }> = object({ new_name: text });
+
+/** The name of the copy that a body asks for. Errors: `TESSERA_INVALID_NAME`. */
+export function readNewName(body: { readonly new_name: string }): string {
+  checkName(body.new_name, 'Validation error: new_name: ');
+  return body.new_name;
+}
 
 /** Which changes of a collection are wanted. */
 export const changesBody: Shape<{
