@@ -2,7 +2,9 @@
  * The directory of a database: `catalogue.sqlite3` and `collections/<uuid>.sqlite3`.
  *
  * A directory is taken for new only when it is missing or empty (names that begin with a dot aside). Anything
- * else without a catalogue belongs to somebody: we say what we saw and write nothing.
+ * else without a catalogue belongs to somebody: we say what we saw and write nothing. One exception is the
+ * rollback journal of a catalogue whose making was cut off by a power cut: of two names made at once, a disk
+ * may keep the later one only. Such a journal stands for an empty file, and SQLite removes it.
  */
 
 import { isUuid } from '../api/index.ts';
@@ -14,6 +16,8 @@ const CATALOGUE_NAME = 'catalogue.sqlite3';
 const COLLECTIONS_NAME = 'collections';
 /** What SQLite puts beside a file while it is in use. */
 const COMPANIONS = ['-wal', '-shm', '-journal'];
+/** Beside the catalogue only until its first transaction is over, since that turns the log on. */
+const UNMADE_NAME = `${CATALOGUE_NAME}-journal`;
 
 /** Descriptors that opening a file may take: its own, those of the log and its index, and of the folder. */
 const DESCRIPTORS_PER_FILE = 4;
@@ -47,7 +51,7 @@ export class Directory {
     }
     const names = files.exists(path) ? files.list(path).filter((name) => !name.startsWith('.')) : [];
     if (!names.includes(CATALOGUE_NAME)) {
-      if (names.length > 0) {
+      if (names.some((name) => name !== UNMADE_NAME)) {
         const seen = show(names.slice(0, 5).join(', '));
         const message = `Expected a database or an empty directory, got ${path} with ${seen}. Give another directory`;
         throw notADatabase(path, message);

@@ -265,6 +265,21 @@ describe('whose directory it is', () => {
     await expect(openDatabase({ path: letter, threads: 0 })).rejects.toMatchObject(refused);
   });
 
+  it('a directory of which a power cut left only the journal of the first transaction becomes a database', async () => {
+    const path = temporaryDirectory();
+    const journal = join(path, 'catalogue.sqlite3-journal');
+    writeFileSync(journal, Buffer.alloc(512, 7));
+    await expect(openDatabase({ path, threads: 0, readOnly: true })).rejects.toMatchObject(refused);
+    const backend = await openTestDatabase({ path });
+    await fill(backend, 1);
+    expect((await backend.listCollections(SCOPE, { limit: null, offset: 0 })).length).toBe(1);
+    expect(readdirSync(path)).not.toContain('catalogue.sqlite3-journal');
+    const withMore = temporaryDirectory();
+    mkdirSync(join(withMore, 'collections'));
+    writeFileSync(join(withMore, 'catalogue.sqlite3-journal'), '');
+    await expect(openDatabase({ path: withMore, threads: 0 })).rejects.toMatchObject(refused);
+  });
+
   it('a directory that is read only, by choice, can be read and refuses every write', async () => {
     const path = temporaryDirectory();
     await expect(
