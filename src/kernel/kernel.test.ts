@@ -157,14 +157,41 @@ function onRows(
   return floats.slice(outAt / 4, outAt / 4 + places.length);
 }
 
+/** The same with four queries; the sums of each query follow those of the one before. */
+function onRowsOfFour(
+  name: 'dotRowsOfFour' | 'squaredL2RowsOfFour',
+  rows: readonly Float32Array[],
+  places: Uint32Array,
+  queries: readonly Float32Array[],
+): Float32Array {
+  const width = Math.ceil(queries[0]!.length / 8) * 8;
+  const listAt = 16 * width;
+  const outAt = listAt + 4 * places.length;
+  const rowsAt = Math.ceil((outAt + 16 * places.length) / 16) * 16;
+  const kernel = new Kernel(rowsAt + 4 * width * rows.length + 1);
+  const floats = new Float32Array(kernel.buffer);
+  queries.forEach((query, i) => {
+    floats.set(query, i * width);
+  });
+  new Uint32Array(kernel.buffer, listAt, places.length).set(places);
+  rows.forEach((row, i) => {
+    floats.set(row, rowsAt / 4 + i * width);
+  });
+  kernel.calls[name](rowsAt, listAt, places.length, width, 0, outAt);
+  return floats.slice(outAt / 4, outAt / 4 + 4 * places.length);
+}
+
 describe('sums of many rows in float32', () => {
   const ROUNDING = 2 ** -24;
   const LEAST = 2 ** -149;
 
-  /** How far a sum of terms, whose absolute values are `total` in all, may be off by the kernel's promise. */
-  function boundOf(total: number, length: number): number {
+  /**
+   * How far a sum of terms, whose absolute values are `total` in all, may be off by the promise of a kernel
+   * that adds it up in so many parts.
+   */
+  function boundOf(total: number, length: number, parts: number): number {
     const width = Math.ceil(length / 8) * 8;
-    const roundings = (Math.ceil(width / 16) + 6) * ROUNDING;
+    const roundings = (Math.ceil(width / parts) + 6) * ROUNDING;
     // As in the source's reference; and what vanishes is off by a least float each.
     return (roundings / (1 - roundings)) * total + width * LEAST;
   }
@@ -199,24 +226,56 @@ describe('sums of many rows in float32', () => {
       };
     });
 
-  test.each([
-    ['dotRows', (x: number, y: number) => x * y],
-    ['squaredL2Rows', (x: number, y: number) => (x - y) ** 2],
-  ] as const)('%s is as near to the sum in float64 as it promises', (name, term) => {
+  const terms = {
+    dot: (x: number, y: number) => x * y,
+    squaredL2: (x: number, y: number) => (x - y) ** 2,
+  };
+
+  /** Checks sums of the listed rows with one query. */
+  function check(
+    sums: Float32Array,
+    term: (x: number, y: number) => number,
+    { rows, places }: { rows: readonly Float32Array[]; places: Uint32Array },
+    query: Float32Array,
+    parts: number,
+  ): void {
+    expect(sums.length).toBe(places.length);
+    places.forEach((place, i) => {
+      let sum = 0;
+      let total = 0;
+      query.forEach((x, d) => {
+        const value = term(x, rows[place]![d]!);
+        sum += value;
+        total += Math.abs(value);
+      });
+      // What overflows float32 is promised nothing.
+      if (total > 1e38) return;
+      expect(Math.abs(sums[i]! - sum)).toBeLessThanOrEqual(boundOf(total, query.length, parts));
+    });
+  }
+
+  test.each(['dot', 'squaredL2'] as const)(
+    '%sRows is as near to the sum in float64 as it promises',
+    (name) => {
+      fc.assert(
+        fc.property(cases, (drawn) => {
+          const sums = onRows(`${name}Rows`, drawn.rows, drawn.places, drawn.query);
+          check(sums, terms[name], drawn, drawn.query, 16);
+        }),
+        { numRuns: 400 },
+      );
+    },
+  );
+
+  test.each(['dot', 'squaredL2'] as const)('%sRowsOfFour is as near, for each query', (name) => {
     fc.assert(
       fc.property(cases, ({ rows, query, places }) => {
-        const sums = onRows(name, rows, places, query);
-        places.forEach((place, i) => {
-          let sum = 0;
-          let total = 0;
-          query.forEach((x, d) => {
-            const value = term(x, rows[place]![d]!);
-            sum += value;
-            total += Math.abs(value);
-          });
-          // What overflows float32 is promised nothing.
-          if (total > 1e38) return;
-          expect(Math.abs(sums[i]! - sum)).toBeLessThanOrEqual(boundOf(total, query.length));
+        const even = places.subarray(0, places.length & ~1);
+        const queries = [query, rows[0]!, query.map((x) => -x / 3), rows.at(-1)!];
+        const sums = onRowsOfFour(`${name}RowsOfFour`, rows, even, queries);
+        queries.forEach((each, i) => {
+          const own = sums.subarray(i * even.length, (i + 1) * even.length);
+          check(own, terms[name], { rows, places: even }, each, 4);
         });
       }),
       { numRuns: 400 },
@@ -319,6 +378,7 @@ describe('the memory', () => {
       'addScaled',
       'dot',
       'dotRows',
+      'dotRowsOfFour',
       'encodeEntry',
       'listNearest',
       'loadRows',
@@ -333,6 +393,7 @@ describe('the memory', () => {
       'searchCells',
       'squaredL2',
       'squaredL2Rows',
+      'squaredL2RowsOfFour',
       'sumBlock',
     ]);
   });

@@ -62,6 +62,27 @@ export interface KernelCalls {
   dotRows(rows: number, places: number, count: number, width: number, query: number, out: number): void;
   /** Σ (row − query)² (f32) of the same. */
   squaredL2Rows(rows: number, places: number, count: number, width: number, query: number, out: number): void;
+  /**
+   * The same for four queries of `width` floats that follow one another, with less precision: `count`, which
+   * is even, of the first query to `out`, then those of the others.
+   */
+  dotRowsOfFour(
+    rows: number,
+    places: number,
+    count: number,
+    width: number,
+    queries: number,
+    out: number,
+  ): void;
+  /** Σ (row − query)² (f32) of those. */
+  squaredL2RowsOfFour(
+    rows: number,
+    places: number,
+    count: number,
+    width: number,
+    queries: number,
+    out: number,
+  ): void;
   /** Σ left·right over `width` floats, in float64. */
   dot(left: number, right: number, width: number): number;
   /** Σ (left − right)² over `width` floats, in float64. */

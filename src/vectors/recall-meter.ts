@@ -1,11 +1,11 @@
 /**
  * Measures what recall each level of effort gives, on rows of the index itself.
  *
- * A sampled row is looked up as a query, without itself in the answer, at each level from the lowest on until
- * the answer is complete (higher levels are taken to be complete too). What is complete, some rows learn from
- * an exact look at all rows, in slices of a few milliseconds in which several of them share what they read.
- * That costs a thousand times a search, so that the other rows take the answer of the highest level for
- * complete, and the exact ones tell what share of the truth that is:
+ * A sampled row is looked up as a query, without itself in the answer, at every other level from the lowest
+ * on until the answer is complete, and at those between two that differ (higher levels are taken to find no
+ * less). What is complete, some rows learn from an exact look at all rows, in slices of a few milliseconds in
+ * which several of them share what they read. That costs a thousand times a search, so that the other rows
+ * take the answer of the highest level for complete, and the exact ones tell what share of the truth that is:
  *
  *   recall(level) = found at the level / found at the highest level · found there / true neighbours
  *                   (all sampled rows)                               (exact ones alone)
@@ -296,16 +296,21 @@ export class RecallMeter {
     if (wanted === 0) return;
     const farthest = distances[wanted - 1]!;
     tally.wanted += wanted;
-    for (let level = 0; level < LEVELS; level++) {
+    const foundAt = (level: number): number => {
       const answer = this.#search(sample.query, k, level);
       const isNear = (distance: number, i: number): boolean =>
         distance <= farthest && !(isOthers && answer.slots[i] === sample.slot);
-      const found = Math.min(wanted, answer.distances.filter(isNear).length);
+      return Math.min(wanted, answer.distances.filter(isNear).length);
+    };
+    let former = 0;
+    for (let level = 0; level < LEVELS; level += 2) {
+      const found = former < wanted ? foundAt(level) : former;
+      // A level between two that find the same is taken to find that, too.
+      if (level > 0) tally.found[level - 1]! += found === former ? found : foundAt(level - 1);
       tally.found[level]! += found;
-      if (found < wanted) continue;
-      for (let above = level + 1; above < LEVELS; above++) tally.found[above]! += found;
-      return;
+      former = found;
     }
+    tally.found[LEVELS - 1]! += former < wanted ? foundAt(LEVELS - 1) : former;
   }
 }
 

@@ -10,3 +10,4 @@ export { quantise } from './quantise';
 export { rotate } from './rotation';
 export { dotRows, squaredL2Rows } from './row-sums';
 export { loadRows } from './rows';
+export { dotRowsOfFour, squaredL2RowsOfFour } from './together';
