@@ -472,7 +472,8 @@ export class Engine {
 
   /**
    * Removes the files of collections that the catalogue no longer has. They are deleted already, so that a
-   * file which cannot be removed yet fails nobody's call: its note stays, and the next opening tries again.
+   * file which cannot be removed yet, or might come back after a power cut, fails nobody's call: its note
+   * stays, and the next opening tries again.
    */
   #destroyFiles(ids: readonly string[]): void {
     const removed: string[] = [];
@@ -481,6 +482,7 @@ export class Engine {
       if (this.#open.destroy(id)) removed.push(id);
     }
     try {
+      if (removed.length > 0) this.#open.sync();
       this.catalogue.finishDeletions(removed);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;

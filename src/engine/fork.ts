@@ -45,7 +45,7 @@ export function* copyCollection(
     }
   } finally {
     // Also where the caller gave up between two slices.
-    if (!isTaken) catalogue.clearLeftovers((left) => left === id && open.destroy(id));
+    if (!isTaken) catalogue.clearLeftovers((left) => left === id && open.destroyForGood(id));
   }
 }
 

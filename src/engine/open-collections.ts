@@ -98,7 +98,7 @@ export class OpenCollections {
 
   /**
    * Closes and forgets a collection, marks its file for other processes that have it open, and removes it.
-   * Returns whether the file is gone.
+   * Returns whether the file is gone, which a power cut may undo until `sync`.
    */
   destroy(id: string): boolean {
     try {
@@ -117,13 +117,19 @@ export class OpenCollections {
     }
   }
 
+  /** The same for good. Errors: those of `Files`, where the file is gone and may come back. */
+  destroyForGood(id: string): boolean {
+    const isGone = this.destroy(id);
+    if (isGone) this.sync();
+    return isGone;
+  }
+
   /**
    * The same for a leftover: the file of a copy that somebody is still making stays. Returns whether the
    * file is gone.
    */
   clear(id: string): boolean {
-    if (this.#isBeingMade(id)) return false;
-    return this.destroy(id);
+    return !this.#isBeingMade(id) && this.destroyForGood(id);
   }
 
   /**
@@ -199,7 +205,7 @@ export class OpenCollections {
     return RecordCopy.create(this.#directory.collectionPath(id), id);
   }
 
-  /** Makes sure that the name of a new file survives a power cut. */
+  /** Makes sure that the names of new files survive a power cut, and those of removed ones do not. */
   sync(): void {
     this.#directory.syncCollections();
   }

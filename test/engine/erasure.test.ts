@@ -6,13 +6,16 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { DatabaseError } from '../../src/base/index.ts';
 import { SYSTEM_COMPONENTS } from '../../src/engine/components.ts';
+import { openDatabase } from '../../src/engine/index.ts';
 import { LocalBackend } from '../../src/engine/local-backend.ts';
 import { completeSettings } from '../../src/engine/settings.ts';
+import { systemFiles } from '../../src/io/index.ts';
 import { openSqlDatabase } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, queryRequest, type TestRecord } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
-import { collectionFile, SMALL_INDEX } from '../support/kept-cells.ts';
+import { collectionFile, SMALL_INDEX, withFile } from '../support/kept-cells.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /** Numbers whose bytes occur nowhere else. */
@@ -221,5 +224,30 @@ describe('the file', () => {
     await backend.settle(scope);
     expect(statSync(file).size).toBeLessThan(2 * one);
     expect(await backend.count(scope)).toBe(500);
+  });
+});
+
+describe('the file of a deleted collection', () => {
+  it('is noted until a power cut cannot bring it back', async () => {
+    const path = temporaryDirectory();
+    let isFailing = false;
+    const syncDirectory = (folder: string): void => {
+      if (isFailing) throw new DatabaseError('TESSERA_IO', `planted: ${folder} cannot be synced`);
+      systemFiles.syncDirectory(folder);
+    };
+    const backend = await openTestDatabase({ path }, { files: { ...systemFiles, syncDirectory } });
+    const { collectionId } = await makeCollection(backend, 'first');
+    await backend.add({ ...SCOPE, collectionId }, batchOf(secret(0)));
+    isFailing = true;
+    await backend.deleteCollection(SCOPE, 'first');
+    await expect(backend.getCollection(SCOPE, 'first')).rejects.toMatchObject({ kind: 'not_found' });
+    expect(traces(join(path, 'collections'))).toEqual([]);
+    const noted = (): unknown[] =>
+      withFile(join(path, 'catalogue.sqlite3'), (catalogue) =>
+        catalogue.prepare('SELECT id FROM deleted_collections').all().flat(),
+      );
+    expect(noted()).toEqual([collectionId]);
+    await (await openDatabase({ path, threads: 0 })).close();
+    expect(noted()).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import { seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { SCOPE } from '../support/database.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { fleetingDirectory } from '../support/temporary.ts';
 import { Rounds } from './rounds.ts';
 import { Stream, statesOf, whichStates } from './streams.ts';
 import { advance, type Progress, Writer } from './writer.ts';
@@ -40,7 +40,7 @@ async function lifeAndDeath(writer: Writer, chance: () => number): Promise<void>
 test(`${rounds.title} kills among calls to ${STREAM_COUNT} collections lose nothing acknowledged`, {
   timeout: rounds.timeout,
 }, async () => {
-  const path = join(temporaryDirectory(), 'killed');
+  const path = join(fleetingDirectory(), 'killed');
   const copy = `${path}-copy`;
   const chance = seededNumbers(rounds.seed);
   const streams: Progress[] = Array.from({ length: STREAM_COUNT }, (_, i) => {

@@ -8,8 +8,7 @@
  * Whoever looks with `verify` must find each of these. A whole file, or a write-ahead log, of an earlier
  * time is that earlier time: what it shows must be one acknowledged state, not a mixture.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
@@ -25,6 +24,7 @@ import { LocalBackend } from '../../src/engine/local-backend.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection } from '../support/database.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
+import { makeFleetingDirectory } from '../support/temporary.ts';
 import { Rounds } from './rounds.ts';
 
 /** Mutations of each Node in every run of the tests. */
@@ -93,7 +93,7 @@ async function answerOf(backend: Backend, scope: CollectionScope): Promise<Answe
 }
 
 beforeAll(async () => {
-  const root = mkdtempSync(join(tmpdir(), 'tessera-damage-'));
+  const root = makeFleetingDirectory();
   const live = join(root, 'live');
   const backend = await open(live);
   const scopes: CollectionScope[] = [];

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDatabase } from '../../src/engine/index.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { fleetingDirectory } from '../support/temporary.ts';
 import { Rounds } from './rounds.ts';
 import { Stream, statesOf, whichStates } from './streams.ts';
 import { advance, type Progress, Writer } from './writer.ts';
@@ -73,7 +73,7 @@ test(`${rounds.title} lives cut off at every point lose nothing acknowledged`, {
 }, async () => {
   const figures = { points: 0, copies: 0, kills: 0 };
   for (const round of rounds) {
-    const path = join(temporaryDirectory(), 'life');
+    const path = join(fleetingDirectory(), 'life');
     const seed = rounds.seed + round;
     const { points, copies } = await examineAllPoints(path, seed);
     // Each command has a good many points.

@@ -8,12 +8,23 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** One thing that happened. */
 export type Event =
-  | { readonly kind: 'create' | 'unlink' | 'mkdir' | 'sync'; readonly path: string }
+  | { readonly kind: 'unlink' | 'mkdir' | 'sync'; readonly path: string }
+  /** For writing; makes a file that is not there. */
+  | { readonly kind: 'open'; readonly path: string; readonly isEmptied: boolean }
   | { readonly kind: 'write'; readonly path: string; readonly offset: number; readonly data: Buffer }
+  /** From one file to another. */
+  | {
+      readonly kind: 'copy';
+      readonly path: string;
+      readonly offset: number;
+      readonly source: string;
+      readonly sourceOffset: number;
+      readonly length: number;
+    }
   | { readonly kind: 'truncate'; readonly path: string; readonly size: number }
   | { readonly kind: 'rename'; readonly path: string; readonly target: string }
   | { readonly kind: 'say'; readonly text: string };
@@ -53,14 +64,13 @@ function parametersOf(text: string): Parameter[] {
 /** Reads a log; what happens outside of `root` is left out. */
 export function eventsOf(log: string, root: string): Event[] {
   const events: Event[] = [];
-  const known = new Set<string>();
   /** Where the next `write` of an open file goes. */
   const positions = new Map<string, number>();
   for (const line of readFileSync(log, 'latin1').split('\n')) {
     const [, name, text, result] = /^(\w+)\((.*)\)\s+= (-?\d+)/.exec(line) ?? [];
     if (name === undefined || Number(result) < 0) continue;
     const parameters = parametersOf(text!);
-    const paths = parameters.map(({ bytes }) => bytes.toString('utf8'));
+    const paths = pathsOf(name, parameters);
     if (name === 'write' && parameters[0]!.word === '1') {
       events.push({ kind: 'say', text: paths[1]! });
       continue;
@@ -70,14 +80,24 @@ export function eventsOf(log: string, root: string): Event[] {
       [root, dirname(root)].includes(path) || path.startsWith(`${root}/`);
     const path = paths.find(isInside);
     if (path === undefined || path.endsWith('-shm')) continue;
-    const event = eventOf(name, parameters, Number(result), path, { known, positions });
+    const event = eventOf(name, parameters, Number(result), { path, paths, positions });
     if (event !== null) events.push(event);
   }
   return events;
 }
 
-interface Memory {
-  readonly known: Set<string>;
+/** The paths among the parameters; a name that is meant within an open directory becomes a whole path. */
+function pathsOf(name: string, parameters: readonly Parameter[]): string[] {
+  const paths = parameters.map(({ bytes }) => bytes.toString('utf8'));
+  const [directory, inside] = paths;
+  const isWithin = /^(?:open|unlink|mkdir)at$/.test(name) && inside !== undefined;
+  return isWithin ? [resolve(directory!, inside)] : paths;
+}
+
+interface Place {
+  /** The first of its paths that is watched. */
+  readonly path: string;
+  readonly paths: readonly string[];
   readonly positions: Map<string, number>;
 }
 
@@ -85,8 +105,7 @@ function eventOf(
   name: string,
   parameters: readonly Parameter[],
   result: number,
-  path: string,
-  { known, positions }: Memory,
+  { path, paths, positions }: Place,
 ): Event | null {
   switch (name) {
     case 'open':
@@ -94,9 +113,7 @@ function eventOf(
       const flags = parameters.map(({ word }) => word).find((word) => /^O_/.test(word)) ?? '';
       if (flags.includes('O_DIRECTORY') || !/O_RDWR|O_WRONLY/.test(flags)) return null;
       positions.set(path, 0);
-      if (known.has(path)) return flags.includes('O_TRUNC') ? { kind: 'truncate', path, size: 0 } : null;
-      known.add(path);
-      return { kind: 'create', path };
+      return { kind: 'open', path, isEmptied: flags.includes('O_TRUNC') };
     }
     case 'pwrite64': {
       const offset = Number(parameters.at(-1)!.word);
@@ -106,6 +123,15 @@ function eventOf(
       const offset = positions.get(path) ?? 0;
       positions.set(path, offset + result);
       return { kind: 'write', path, offset, data: parameters[1]!.bytes.subarray(0, result) };
+    }
+    case 'copy_file_range':
+    case 'sendfile': {
+      // Node copies files from their beginning, piece by piece.
+      const [source, target] = name === 'sendfile' ? paths.filter(Boolean).reverse() : paths.filter(Boolean);
+      const offset = positions.get(target!) ?? 0;
+      positions.set(target!, offset + result);
+      const piece = { source: source!, sourceOffset: offset, length: result };
+      return { kind: 'copy', path: target!, offset, ...piece };
     }
     case 'lseek':
       positions.set(path, result);
@@ -118,7 +144,6 @@ function eventOf(
     case 'unlink':
     case 'unlinkat':
     case 'rmdir':
-      known.delete(path);
       return { kind: 'unlink', path };
     case 'mkdir':
     case 'mkdirat':
@@ -126,9 +151,7 @@ function eventOf(
     case 'rename':
     case 'renameat':
     case 'renameat2': {
-      const [, target] = parameters.map(({ bytes }) => bytes.toString('utf8')).filter((text) => text !== '');
-      known.delete(path);
-      known.add(target!);
+      const [, target] = paths.filter((text) => text.startsWith('/'));
       return { kind: 'rename', path, target: target! };
     }
     default:
