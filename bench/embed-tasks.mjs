@@ -21,6 +21,20 @@ async function own() {
   };
 }
 
+/** The same model on `onnxruntime-node`, as one thread of ours has it. */
+async function onnx() {
+  const require = createRequire(new URL('./peers/package.json', import.meta.url));
+  const { OnnxEmbedder } = await import('../dist/models/use-lite/onnx/onnx-embedder.js');
+  const { weightsFolder } = await import('../dist/models/use-lite/weights.js');
+  let embedder;
+  return {
+    load: async () => {
+      embedder = await OnnxEmbedder.open(weightsFolder(undefined), async () => require('onnxruntime-node'));
+    },
+    embed: (texts) => embedder.embed(texts),
+  };
+}
+
 /**
  * The weights' own runtime, TensorFlow.js in WebAssembly; it pads batches, so texts of one length go
  * together.
@@ -45,7 +59,7 @@ async function peer() {
  * One runtime: loading, first call, rates. `texts` and `shorts` are embedded together, `single` one by one.
  */
 export async function runtime({ side, texts, shorts, single }) {
-  const made = await (side === 'peer' ? peer() : own());
+  const made = await { own, onnx, peer }[side]();
   const timed = async (work) => {
     const start = now();
     await work();

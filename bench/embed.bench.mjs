@@ -28,9 +28,16 @@ const SHORT = 80;
 const SINGLE_COUNT = 300;
 const MB = 1e6;
 
-const row = (what, unit, reach, value, peer) => ({ what, unit, value, reach, '@energetic-ai': peer });
+const row = (what, unit, reach, value, onnx, peer) => ({
+  what,
+  unit,
+  value,
+  reach,
+  'onnxruntime-node': onnx,
+  '@energetic-ai': peer,
+});
 
-/** Speed of one core, ours beside the peer's. */
+/** Speed of one core, ours beside `onnxruntime-node` with the same weights and the published runtime. */
 async function speedRows(texts, hasPeer) {
   const argument = {
     texts,
@@ -40,19 +47,41 @@ async function speedRows(texts, hasPeer) {
   const run = (side) => inChild(TASKS, 'runtime', { side, ...argument }, { core: 1 });
   tell('our runtime on one core');
   const own = await run('own');
-  if (hasPeer) tell('the published runtime on one core');
+  if (hasPeer) tell('onnxruntime-node and the published runtime on one core');
+  const onnx = hasPeer ? await run('onnx') : undefined;
   const peer = hasPeer ? await run('peer') : undefined;
   const rates = (name, key, reach) => [
-    row(`${name}, by the clock`, 'texts/s', '', own[key].perSecond, peer?.[key].perSecond),
-    row(`${name}, by processor time`, 'texts/s', reach, own[key].perCpuSecond, peer?.[key].perCpuSecond),
+    row(
+      `${name}, by the clock`,
+      'texts/s',
+      '',
+      own[key].perSecond,
+      onnx?.[key].perSecond,
+      peer?.[key].perSecond,
+    ),
+    row(
+      `${name}, by processor time`,
+      'texts/s',
+      reach,
+      own[key].perCpuSecond,
+      onnx?.[key].perCpuSecond,
+      peer?.[key].perCpuSecond,
+    ),
   ];
   return [
     ...rates('one core', 'all', '≥ 120'),
     ...rates(`one core, under ${SHORT} characters`, 'short', ''),
     ...rates('one core, one at a time', 'single', ''),
-    row('load', 'ms', '≤ 500', own.loadMs, peer?.loadMs),
-    row('first call after it', 'ms', '≤ 100', own.firstMs, peer?.firstMs),
-    row('memory of the process, one core', 'MB', '≤ 120', megabytes(own.memory), megabytes(peer?.memory)),
+    row('load', 'ms', '≤ 500', own.loadMs, onnx?.loadMs, peer?.loadMs),
+    row('first call after it', 'ms', '≤ 100', own.firstMs, onnx?.firstMs, peer?.firstMs),
+    row(
+      'memory of the process, one core',
+      'MB',
+      '≤ 120',
+      megabytes(own.memory),
+      megabytes(onnx?.memory),
+      megabytes(peer?.memory),
+    ),
   ];
 }
 
@@ -125,7 +154,7 @@ export async function run({ count = '2000', peers }) {
   ];
   const notes = [
     `When it began, ${load.toFixed(1)} processes on average wanted to run; beyond the cores, times of the clock say little.`,
-    'Both runtimes have the same weights and give the same vectors. The peer gets texts of similar length together, 32 at a time.',
+    'All runtimes have the same weights and give the same vectors. The published one gets texts of similar length together, 32 at a time.',
   ];
   return { rows, notes };
 }

@@ -255,6 +255,7 @@ export {
 export {
   type DownloadMiniLMOptions,
   downloadMiniLM,
+  type EmbeddingRuntime,
   MiniLMEmbeddingFunction,
   type MiniLMOptions,
   UseLiteEmbeddingFunction,

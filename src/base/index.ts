@@ -2,6 +2,7 @@
  * What every room may rely on: errors, time, chance, bits and JSON. Knows nothing of databases, files or
  * Node.
  */
+export { abortError, throwIfAborted } from './abort.ts';
 export { Bitset } from './bitset.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Environment, systemEnvironment } from './environment.ts';

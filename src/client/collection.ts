@@ -54,7 +54,7 @@ import {
   type UpdateInput,
 } from './collection-input.ts';
 import { updateConfiguration } from './configuration.ts';
-import { type Cancellable, type Connection, throwIfAborted } from './connection.ts';
+import { type Cancellable, type Connection, checkSignal } from './connection.ts';
 import { Embedder } from './embedder.ts';
 import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
 import { findLongTexts, type LongText, type WriteReport, warnOfLongTexts } from './long-texts.ts';
@@ -265,7 +265,7 @@ export class Collection {
     const recall = parseRecall(input.recall, input.exact);
     const explain = parseFlag(input.explain, 'explain');
     const selection = parseSelection(input);
-    throwIfAborted(input.signal);
+    checkSignal(input.signal);
     return this.#following(input, async () => {
       const scope = this.#scope;
       const embeddings = await this.#embedQueries(input);
@@ -435,7 +435,7 @@ export class Collection {
 
   async #write(input: RecordsInput<MetadataChanges> | UpdateInput, verb: WriteVerb): Promise<WriteReport> {
     checkMembers(input, verb, RECORDS_MEMBERS);
-    throwIfAborted(input.signal);
+    checkSignal(input.signal);
     checkWriteIds(input.ids);
     checkIntegers(input.metadatas);
     const { embeddings, documents, uris } = input;

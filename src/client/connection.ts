@@ -1,6 +1,6 @@
 /** The backend behind a client: opened by the first call, shared by all of its collections, closed once. */
 import type { Backend } from '../api/index.ts';
-import { DatabaseError, inTurns, type Pieces } from '../base/index.ts';
+import { DatabaseError, inTurns, type Pieces, throwIfAborted } from '../base/index.ts';
 import { invalidArgument } from './arguments.ts';
 
 /** Options that every method of the library takes. */
@@ -108,18 +108,17 @@ export class Connection {
     if (this.#isClosed) {
       throw new DatabaseError('TESSERA_CLOSED', 'This client is closed. Make a new one to go on.');
     }
-    throwIfAborted(signal);
+    checkSignal(signal);
   }
 }
 
 /** Throws `TESSERA_ABORTED` when the signal has fired, `TESSERA_INVALID_ARGUMENT` when it is none. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined) return;
   if (typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
     throw invalidArgument('signal', 'an AbortSignal', signal);
   }
-  if (!signal.aborted) return;
-  throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', { cause: signal.reason });
+  throwIfAborted(signal);
 }
 
 function isRejected(promise: Promise<unknown>): Promise<boolean> {

@@ -11,7 +11,7 @@ import {
   showFunction,
   storedEmbeddingFunction,
 } from '../embed/index.ts';
-import { throwIfAborted } from './connection.ts';
+import { checkSignal } from './connection.ts';
 
 /** Embeds the texts of one collection. */
 export class Embedder {
@@ -119,7 +119,7 @@ export class Embedder {
           ? await embeddingFunction.generateForQueries(texts, options)
           : await embeddingFunction.generate(texts, options);
     } catch (cause) {
-      throwIfAborted(signal);
+      checkSignal(signal);
       if (cause instanceof DatabaseError) throw cause;
       const reason = cause instanceof Error ? cause.message : show(cause);
       throw failure(`The embedding function ${name} failed: ${reason}`, cause);

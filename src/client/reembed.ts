@@ -31,7 +31,7 @@ import { assert, DatabaseError, formatJson, type JsonValue, parseJson, show } fr
 import { describeEmbeddingFunction, type EmbeddingFunction } from '../embed/index.ts';
 import { invalidArgument, membersOf, parseCount, parseText } from './arguments.ts';
 import { checkEmbeddingFunction, designCollection } from './configuration.ts';
-import { type Cancellable, throwIfAborted } from './connection.ts';
+import { type Cancellable, checkSignal } from './connection.ts';
 import { Embedder } from './embedder.ts';
 
 /** What `reembed` takes. */
@@ -212,7 +212,7 @@ export class Reembedding {
 
   #changes(): Promise<RecordChanges> {
     const { backend, info, input } = this.#parts;
-    throwIfAborted(input.signal);
+    checkSignal(input.signal);
     const { after, row, endRow } = this.#position;
     const request = { after, afterRow: row, throughRow: endRow, limit: this.#batchSize };
     return backend.changes(scopeOf(info), request, { signal: input.signal });

@@ -42,9 +42,8 @@ import {
   type TenantInfo,
   type VerifyReport,
 } from '../api/index.ts';
-import { type Clock, DatabaseError } from '../base/index.ts';
+import { abortError, type Clock, DatabaseError, throwIfAborted } from '../base/index.ts';
 import type { Outcome } from '../records/index.ts';
-import { abortError } from './abort.ts';
 import type { Components } from './components.ts';
 import { Engine, type WriteCall } from './engine.ts';
 import type { EngineSettings } from './settings.ts';
@@ -313,7 +312,7 @@ export class LocalBackend implements Backend {
   }
 
   #check(options: CallOptions | undefined): void {
-    if (options?.signal?.aborted === true) throw abortError(options.signal);
+    throwIfAborted(options?.signal, 'notBegun');
     if (this.#isClosed) throw new DatabaseError('TESSERA_CLOSED', 'The client is closed. Open a new one.');
   }
 
@@ -348,7 +347,7 @@ export class LocalBackend implements Backend {
     const groups = new Map<string, QueuedWrite[]>();
     for (const write of queued) {
       if (write.signal?.aborted === true) {
-        write.settle({ ok: false, error: abortError(write.signal) });
+        write.settle({ ok: false, error: abortError(write.signal, 'notBegun') });
         continue;
       }
       const { tenant, database, collectionId } = write.scope;

@@ -8,8 +8,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { BackendMethod, CallOptions, CollectionScope, RecordBatch } from '../api/index.ts';
-import { DatabaseError } from '../base/index.ts';
-import { abortError } from './abort.ts';
+import { abortError, DatabaseError } from '../base/index.ts';
 import {
   blocksOf,
   unpackError,
@@ -102,7 +101,7 @@ export class WorkerThread {
     { signal, isBatchGivenAway }: CallOptions,
   ): Promise<T> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    if (signal?.aborted === true) return Promise.reject(abortError(signal));
+    if (signal?.aborted === true) return Promise.reject(abortError(signal, 'notBegun'));
     const callId = this.#nextCallId++;
     const onAbort = (): void => this.#post({ kind: 'abort', callId });
     const result = new Promise<T>((resolve, reject) => {

@@ -15,7 +15,7 @@
 import { createHash } from 'node:crypto';
 import { relative, resolve, sep } from 'node:path';
 import type { Metadata, MetadataChanges } from '../api/index.ts';
-import { DatabaseError, show } from '../base/index.ts';
+import { DatabaseError, show, throwIfAborted } from '../base/index.ts';
 import type { Collection } from '../client/index.ts';
 import { splitText, type TokenCounter } from '../embed/index.ts';
 import { type Files, systemFiles } from '../io/index.ts';
@@ -302,11 +302,7 @@ class Ingestion {
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    const { signal } = this.#input;
-    if (signal?.aborted !== true) return;
-    throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', {
-      cause: signal.reason,
-    });
+    throwIfAborted(this.#input.signal);
   }
 
   async #store(batch: readonly { readonly plan: Plan; readonly part: Part }[]): Promise<void> {

@@ -10,3 +10,4 @@ export { MiniLMEmbeddingFunction, type MiniLMOptions } from './minilm/minilm.ts'
 export type { MiniLMFiles } from './minilm/minilm-files.ts';
 export type { LoadRuntime, MiniLMRuntime, TokenBatch } from './minilm/minilm-runtime.ts';
 export { UseLiteEmbeddingFunction, type UseLiteOptions } from './use-lite/use-lite.ts';
+export type { EmbeddingRuntime } from './use-lite/workers.ts';

@@ -1,5 +1,5 @@
 /** Long work on the caller's thread, in slices between which the event loop turns. */
-import { DatabaseError } from '../base/index.ts';
+import { throwIfAborted } from '../base/index.ts';
 
 /** How long the loop may stand still: as for the slices of the engine. */
 const TURN_MS = 4;
@@ -12,10 +12,7 @@ export async function inSlices<T>(
 ): Promise<T> {
   try {
     for (;;) {
-      if (signal?.aborted === true) {
-        const message = 'The call was aborted by its signal; what it had begun was removed.';
-        throw new DatabaseError('TESSERA_ABORTED', message, { cause: signal.reason });
-      }
+      throwIfAborted(signal, 'undone');
       const endMs = nowMs() + TURN_MS;
       do {
         const slice = work.next();

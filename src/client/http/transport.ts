@@ -1,5 +1,12 @@
 /** Requests and answers: one `fetch` a call, and every way in which it fails as one of our errors. */
-import { DatabaseError, ERROR_CODES, type ErrorCode, parseJson, show } from '../../base/index.ts';
+import {
+  DatabaseError,
+  ERROR_CODES,
+  type ErrorCode,
+  parseJson,
+  show,
+  throwIfAborted,
+} from '../../base/index.ts';
 
 /**
  * Sends a request; the signature of a server's fetch handler, so that one can be talked to without a socket.
@@ -40,7 +47,7 @@ export class Transport {
   ): Promise<string> {
     if (this.#isClosed)
       throw new DatabaseError('TESSERA_CLOSED', 'This client is closed. Make a new one to go on.');
-    if (signal?.aborted === true) throw abortError(signal);
+    throwIfAborted(signal);
     const call = this.#exchange(method, path, body, signal);
     this.#inFlight.add(call);
     try {
@@ -80,23 +87,17 @@ export class Transport {
       status = response.status;
       text = await response.text();
     } catch (cause) {
-      if (signal?.aborted === true) throw abortError(signal);
+      throwIfAborted(signal);
       throw new DatabaseError(
         'TESSERA_CONNECTION',
         `No answer from ${url}: ${reasonOf(cause)}. Is a server listening there?`,
         { details: { url }, cause },
       );
     }
-    if (signal?.aborted === true) throw abortError(signal);
+    throwIfAborted(signal);
     if (status >= 200 && status < 300) return text;
     throw remoteError({ status, text, method, url });
   }
-}
-
-function abortError(signal: AbortSignal): DatabaseError {
-  return new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', {
-    cause: signal.reason,
-  });
 }
 
 /** `fetch` says only that it failed, and puts the reason, such as ECONNREFUSED, into the cause. */

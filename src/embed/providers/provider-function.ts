@@ -11,11 +11,17 @@
  * from what this object has seen before.
  */
 import type { Space } from '../../api/index.ts';
-import { DatabaseError, type Environment, show, systemEnvironment } from '../../base/index.ts';
+import {
+  DatabaseError,
+  type Environment,
+  show,
+  systemEnvironment,
+  throwIfAborted,
+} from '../../base/index.ts';
 import type { EmbeddingFunction, EmbeddingFunctionConfig, EmbedOptions } from '../embedding-function.ts';
 import { isSameModel } from '../same-model.ts';
 import { checkProviderOptions, PROVIDER_DEFAULTS, type ProviderOptions } from './provider-options.ts';
-import { type ProviderRequest, providerFault, Requests, SYSTEM_POLICY, throwIfStopped } from './requests.ts';
+import { type ProviderRequest, providerFault, Requests, SYSTEM_POLICY } from './requests.ts';
 
 /** What a text is embedded for; some models embed questions differently. */
 export type Purpose = 'document' | 'query';
@@ -120,7 +126,7 @@ export abstract class ProviderFunction implements EmbeddingFunction {
     purpose: Purpose,
     signal: AbortSignal | undefined,
   ): Promise<number[][]> {
-    throwIfStopped(signal);
+    throwIfAborted(signal);
     const key = this.#key();
     const batches = [...this.#batches(texts)];
     const answers = new Array<readonly number[][]>(batches.length);

@@ -9,7 +9,7 @@
  *
  * Requests start no closer together than the rate that the caller allows, however many run side by side.
  */
-import { type Clock, DatabaseError, systemClock, systemRandom } from '../../base/index.ts';
+import { type Clock, DatabaseError, systemClock, systemRandom, throwIfAborted } from '../../base/index.ts';
 import type { Fetch } from './provider-options.ts';
 
 /** How requests are made; every part has a default for users and a stand-in in tests. */
@@ -106,7 +106,7 @@ export class Requests {
 
   async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {
     const { intervalMs, clock } = this.#policy;
-    throwIfStopped(signal);
+    throwIfAborted(signal);
     if (intervalMs === 0) return;
     const nowMs = clock.monotonicMs();
     const startMs = Math.max(nowMs, this.#nextStartMs);
@@ -118,7 +118,7 @@ export class Requests {
     try {
       await this.#policy.sleep(ms, signal);
     } finally {
-      throwIfStopped(signal);
+      throwIfAborted(signal);
     }
   }
 
@@ -138,7 +138,7 @@ export class Requests {
       );
       text = await response.text();
     } catch (cause) {
-      throwIfStopped(signal);
+      throwIfAborted(signal);
       const reason = timeout.aborted
         ? `gave no answer within ${timeoutMs} ms`
         : `gave no answer (${shown(cause)})`;
@@ -185,12 +185,6 @@ export function providerFault(provider: string, what: string, cause?: unknown): 
     details: { provider },
     cause,
   });
-}
-
-/** Errors: `TESSERA_ABORTED`. */
-export function throwIfStopped(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', { cause: signal.reason });
 }
 
 /** The cause that fetch hides says more: `fetch failed` is the same for all. */

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { DatabaseError } from '../../base/index.ts';
+import { DatabaseError, throwIfAborted } from '../../base/index.ts';
 import { appendBytes, fileBytes, readFileIfThere, systemFiles } from '../../io/index.ts';
 import { chromaFolder } from './minilm-files.ts';
 import { tarFiles } from './tar.ts';
@@ -88,11 +88,7 @@ async function fetchArchive(partial: string, options: DownloadMiniLMOptions): Pr
       onProgress?.(received, total);
     }
   } catch (cause) {
-    if (signal?.aborted === true) {
-      throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', {
-        cause: signal.reason,
-      });
-    }
+    throwIfAborted(signal);
     if (cause instanceof DatabaseError) throw cause;
     throw unreachable(url, cause);
   }

@@ -4,7 +4,10 @@
  */
 import { assert, DatabaseError } from '../../base/index.ts';
 import { readFileIfThere } from '../../io/index.ts';
+import { importOnnx, ONNX_INSTALL_HINT, ONNX_PACKAGE } from '../onnx-package.ts';
 import type { MiniLMFiles } from './minilm-files.ts';
+
+const TOKENIZER_PACKAGE = '@huggingface/tokenizers';
 
 /** Tokens of texts, side by side: `rows` rows of `columns`, and what is padding has 0 in `mask`. */
 export interface TokenBatch {
@@ -30,20 +33,12 @@ interface TokenizerPackage {
   readonly Tokenizer: new (tokenizer: object, config: object) => { encode(text: string): { ids: number[] } };
 }
 
-/** What we use of `onnxruntime-node`. */
-interface OnnxPackage {
-  readonly Tensor: new (type: string, data: BigInt64Array, dimensions: number[]) => object;
-  readonly InferenceSession: {
-    create(path: string): Promise<{
-      run(feeds: Record<string, object>): Promise<Record<string, { data: unknown } | undefined>>;
-    }>;
-  };
-}
-
 /** Loads the model with the installed packages. Errors: `TESSERA_MODEL_MISSING`, `TESSERA_MODEL_DAMAGED`. */
 export const loadInstalled: LoadRuntime = async (files) => {
   const tokenizer = await loadTokenizer(files.tokenizer);
-  const onnx = await importPackage<OnnxPackage>('onnxruntime-node');
+  const onnx = await importOnnx().catch((cause: unknown) => {
+    throw notInstalled(ONNX_PACKAGE, cause);
+  });
   const session = await onnx.InferenceSession.create(files.model).catch((cause: unknown) => {
     throw damaged(files.model, cause);
   });
@@ -65,7 +60,10 @@ export const loadInstalled: LoadRuntime = async (files) => {
 
 /** The tokenizer of a tokenizer.json. Errors: `TESSERA_MODEL_MISSING`, `TESSERA_MODEL_DAMAGED`. */
 export async function loadTokenizer(file: string): Promise<(text: string) => number[]> {
-  const { Tokenizer } = await importPackage<TokenizerPackage>('@huggingface/tokenizers');
+  const name: string = TOKENIZER_PACKAGE;
+  const { Tokenizer } = await (import(name) as Promise<TokenizerPackage>).catch((cause: unknown) => {
+    throw notInstalled(name, cause);
+  });
   const bytes = readFileIfThere(file);
   assert(bytes !== null, 'The tokenizer was there when its folder was chosen.');
   let tokenizer: InstanceType<TokenizerPackage['Tokenizer']>;
@@ -78,18 +76,13 @@ export async function loadTokenizer(file: string): Promise<(text: string) => num
   return (text) => tokenizer.encode(text).ids;
 }
 
-async function importPackage<T>(name: string): Promise<T> {
-  try {
-    return (await import(name)) as T;
-  } catch (cause) {
-    throw new DatabaseError(
-      'TESSERA_MODEL_MISSING',
-      'The embedding function all-MiniLM-L6-v2 needs two packages that are not installed with this one. Run: npm ' +
-        'install onnxruntime-node @huggingface/tokenizers. Where the installer of onnxruntime-node cannot reach its ' +
-        `server, set ONNXRUNTIME_NODE_INSTALL=skip before; what it fetches is not needed. ('${name}' cannot be loaded.)`,
-      { details: { package: name }, cause },
-    );
-  }
+function notInstalled(name: string, cause: unknown): DatabaseError {
+  return new DatabaseError(
+    'TESSERA_MODEL_MISSING',
+    'The embedding function all-MiniLM-L6-v2 needs two packages that are not installed with this one. Run: npm ' +
+      `install ${ONNX_PACKAGE} ${TOKENIZER_PACKAGE}. ${ONNX_INSTALL_HINT} ('${name}' cannot be loaded.)`,
+    { details: { package: name }, cause },
+  );
 }
 
 function damaged(path: string, cause: unknown): DatabaseError {

@@ -16,6 +16,7 @@ import {
   type Pieces,
   show,
   systemEnvironment,
+  throwIfAborted,
 } from '../../base/index.ts';
 import type {
   EmbeddingFunction,
@@ -121,11 +122,7 @@ export class MiniLMEmbeddingFunction implements EmbeddingFunction {
     const runtime = await this.#load();
     const embeddings: Float32Array[] = [];
     for (let from = 0; from < texts.length; from += BATCH) {
-      if (signal?.aborted === true) {
-        throw new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', {
-          cause: signal.reason,
-        });
-      }
+      throwIfAborted(signal);
       const batch = await inTurns(this.#batch(texts.slice(from, from + BATCH), runtime));
       embeddings.push(...meanStates(await runtime.run(batch), batch));
     }

@@ -170,8 +170,8 @@ export class Encoder {
   }
 }
 
-/** tanh, and length 1. */
-function finishRow(row: Float32Array): void {
+/** What a text's embedding is made of at last, in place: tanh, and length 1. */
+export function finishRow(row: Float32Array): Float32Array {
   let squares = 0;
   for (let i = 0; i < row.length; i++) {
     const value = Math.tanh(row[i]!);
@@ -180,6 +180,7 @@ function finishRow(row: Float32Array): void {
   }
   const factor = 1 / Math.sqrt(squares);
   for (let i = 0; i < row.length; i++) row[i]! *= factor;
+  return row;
 }
 
 function fourfold(count: number): number {

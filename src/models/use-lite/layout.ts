@@ -26,7 +26,8 @@ export const HEADS = 4;
 /** Keeps layer normalisation from dividing by 0; from the graph. */
 export const NORM_EPSILON = 1e-6;
 
-const PIECES = 8002;
+/** Pieces of the vocabulary. */
+export const PIECES = 8002;
 
 /** A matrix with its bias: a row of `width` numbers becomes one of `columns`. Positions are in bytes. */
 export interface Linear {
@@ -38,6 +39,7 @@ export interface Linear {
 
 /** Scale and bias of a layer normalisation. */
 export interface Norm {
+  readonly width: number;
   readonly scale: number;
   readonly bias: number;
 }
@@ -106,7 +108,7 @@ class Places {
   norm(prefix: string, width: number): Norm {
     const name = (part: string): string =>
       `${prefix}/layer_prepostprocess/layer_norm/layer_norm_${part}/${JOINED}`;
-    return { scale: this.vector(name('scale'), width), bias: this.vector(name('bias'), width) };
+    return { width, scale: this.vector(name('scale'), width), bias: this.vector(name('bias'), width) };
   }
 
   layer(index: number, width: number): Layer {

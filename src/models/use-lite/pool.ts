@@ -9,11 +9,9 @@
  *
  * A thread that stops fails the call it was answering; the next call starts another.
  */
-import { DatabaseError, inTurns } from '../../base/index.ts';
-import { makeSharedMemory, type SharedMemory } from '../../kernel/index.ts';
+import { abortError } from '../../base/index.ts';
 import { DIMENSION } from './layout.ts';
-import { memoryBytes, Session } from './session.ts';
-import { EmbeddingThread } from './thread.ts';
+import { type EmbeddingRuntime, type Embeds, Workers, type WorkersOptions } from './workers.ts';
 
 /** Characters in a job: some 250 tokens of English, one pass of the encoder, 30 to 40 ms. */
 const JOB_CHARACTERS = 1_000;
@@ -21,12 +19,6 @@ const JOB_CHARACTERS = 1_000;
 const TEXT_CHARACTERS = 640;
 /** Jobs that have to wait before another thread is started, which takes about 0.1 s. */
 const CROWD = 8;
-
-/** Who works: a thread, or the calling thread. */
-interface Embeds {
-  embed(texts: readonly string[]): Promise<Float32Array>;
-  readonly hasStopped: boolean;
-}
 
 /** A worker with its place in the memory, which nobody else may have at the same time. */
 interface Placed {
@@ -48,30 +40,27 @@ interface Call {
 
 /** See the top of this file. */
 export class EncoderPool {
-  readonly #folder: string;
-  readonly #isInline: boolean;
-  readonly #workerUrl: URL | undefined;
+  readonly #workers: Workers;
   readonly #idle: Placed[] = [];
   /** Places in the memory that nobody has, and so how many workers may still come. */
   readonly #places: number[];
-  readonly #placeCount: number;
   /** Calls that nobody has worked on, the oldest first. */
   readonly #fresh: Call[] = [];
   /** The others that have texts in no job yet, the one whose turn it is first. */
   readonly #begun: Call[] = [];
-  #memory: SharedMemory | null = null;
   /** Workers that are there or on their way. */
   #workerCount = 0;
-  #isLoaded = false;
   #isStarting = false;
 
-  /** `threadsMax` of 0 lets the calling thread work. */
-  constructor(folder: string, threadsMax: number, workerUrl?: URL) {
-    this.#folder = folder;
-    this.#isInline = threadsMax === 0;
-    this.#placeCount = Math.max(1, threadsMax);
-    this.#places = Array.from({ length: this.#placeCount }, (_, i) => i);
-    this.#workerUrl = workerUrl;
+  /** By default with our own runtime. */
+  constructor(options: WorkersOptions) {
+    this.#workers = new Workers(options);
+    this.#places = Array.from({ length: this.#workers.count }, (_, i) => i);
+  }
+
+  /** What computes; `null` before the first text. */
+  get runtime(): EmbeddingRuntime | null {
+    return this.#workers.runtime;
   }
 
   /**
@@ -147,12 +136,7 @@ export class EncoderPool {
     this.#workerCount++;
     const index = this.#places.pop()!;
     try {
-      this.#memory ??= makeSharedMemory(memoryBytes(this.#placeCount));
-      const place = { folder: this.#folder, memory: this.#memory, index, loads: !this.#isLoaded };
-      const worker = this.#isInline
-        ? inline(await inTurns(Session.open(place)))
-        : await EmbeddingThread.start(place, this.#workerUrl);
-      this.#isLoaded = true;
+      const worker = await this.#workers.start(index, this.#workerCount === 1);
       this.#idle.push({ worker, index });
     } catch (error) {
       this.#workerCount--;
@@ -204,14 +188,4 @@ function takeJob(call: Call): string[] {
     call.next++;
   }
   return texts;
-}
-
-function inline(session: Session): Embeds {
-  return { embed: (texts) => inTurns(session.embed(texts)), hasStopped: false };
-}
-
-function abortError(signal: AbortSignal): DatabaseError {
-  return new DatabaseError('TESSERA_ABORTED', 'The call was aborted by its signal.', {
-    cause: signal.reason,
-  });
 }

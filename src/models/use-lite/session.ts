@@ -40,7 +40,7 @@ export class Session {
     const tokenizer = makeTokenizer(folder);
     yield;
     const kernel = new EncoderKernel(memory);
-    if (loads) yield* loadWeights(folder, kernel);
+    if (loads) yield* loadWeights(folder, kernel, 'panels');
     return new Session(tokenizer, new Encoder(kernel, memoryBytes(index)));
   }
 

@@ -7,6 +7,11 @@ import { Worker } from 'node:worker_threads';
 import { DatabaseError, type ErrorData } from '../../base/index.ts';
 import type { SessionPlace } from './session.ts';
 
+/** What the thread computes with, and what it needs to know for that. */
+export type ThreadPlace =
+  | ({ readonly runtime: 'wasm' } & SessionPlace)
+  | { readonly runtime: 'onnx'; readonly folder: string };
+
 /** What the thread says: that it is ready, or how its latest call ended. */
 export type ThreadAnswer =
   | { readonly kind: 'ready' }
@@ -40,8 +45,8 @@ export class EmbeddingThread {
     worker.on('exit', () => this.#stop(undefined));
   }
 
-  /** Starts a thread and opens a session in it. Errors: those of `Session.open`. */
-  static async start(place: SessionPlace, workerUrl: URL = WORKER_URL): Promise<EmbeddingThread> {
+  /** Starts a thread and opens a session in it. Errors: those of opening it. */
+  static async start(place: ThreadPlace, workerUrl: URL = WORKER_URL): Promise<EmbeddingThread> {
     const execArgv = process.execArgv.filter((option) => WARNING_SWITCHES.test(option));
     const name = 'tessera-embedding';
     const worker = new Worker(workerUrl, { workerData: place, name, execArgv, resourceLimits: LIMITS });

@@ -29,6 +29,17 @@ function inline(modelPath?: string): UseLiteEmbeddingFunction {
   return new UseLiteEmbeddingFunction({ threads: 0, modelPath });
 }
 
+/** A pool with our own runtime. */
+function pool(options: Partial<ConstructorParameters<typeof EncoderPool>[0]> = {}): EncoderPool {
+  return new EncoderPool({
+    folder: FOLDER,
+    threads: 1,
+    runtime: 'wasm',
+    workerUrl: BUILT_WORKER,
+    ...options,
+  });
+}
+
 describe('the default embedding function', () => {
   test('gives the vectors of the model’s own runtime, to 2e-6, also of no text at all', async () => {
     const embeddings = await inline().generate(TEXTS);
@@ -46,8 +57,8 @@ describe('the default embedding function', () => {
 
   test('a text has the same embedding, to the bit, alone and among others, here and on threads', async () => {
     const many = Array.from({ length: 6 }, () => TEXTS).flat();
-    const pool = new EncoderPool(FOLDER, 2, BUILT_WORKER);
-    const [here, there] = await Promise.all([inline().generate(many), pool.embed(many)]);
+    const made = pool({ threads: 2 });
+    const [here, there] = await Promise.all([inline().generate(many), made.embed(many)]);
     expect(there).toEqual(here);
     for (const [i, text] of TEXTS.entries()) {
       expect(await inline().generate([text])).toEqual([here[i]]);
@@ -55,10 +66,10 @@ describe('the default embedding function', () => {
   });
 
   test('what is asked while thousands of texts are embedded is answered before they are', async () => {
-    const pool = new EncoderPool(FOLDER, 1, BUILT_WORKER);
+    const made = pool();
     const order: string[] = [];
-    const many = pool.embed(Array.from({ length: 200 }, (_, i) => `${i}. ${TEXTS[3]}`));
-    const one = pool.embed(['a question']);
+    const many = made.embed(Array.from({ length: 200 }, (_, i) => `${i}. ${TEXTS[3]}`));
+    const one = made.embed(['a question']);
     await Promise.all([many.then(() => order.push('many')), one.then(() => order.push('one'))]);
     expect(order).toEqual(['one', 'many']);
   });
@@ -79,16 +90,16 @@ describe('the default embedding function', () => {
   });
 
   test('a call that is aborted is given up, and the next is answered', async () => {
-    const pool = new EncoderPool(FOLDER, 0);
+    const made = pool({ threads: 0 });
     const controller = new AbortController();
-    const call = pool.embed(
+    const call = made.embed(
       Array.from({ length: 100 }, () => TEXTS[12]!),
       controller.signal,
     );
     controller.abort();
     await expect(call).rejects.toMatchObject({ code: 'TESSERA_ABORTED' });
-    await expect(pool.embed(['x'], AbortSignal.abort())).rejects.toMatchObject({ code: 'TESSERA_ABORTED' });
-    expect(await pool.embed(['x'])).toHaveLength(1);
+    await expect(made.embed(['x'], AbortSignal.abort())).rejects.toMatchObject({ code: 'TESSERA_ABORTED' });
+    expect(await made.embed(['x'])).toHaveLength(1);
   });
 
   test('a thread that stops fails its call alone, and another takes its place', async () => {
@@ -97,15 +108,15 @@ describe('the default embedding function', () => {
        parentPort.on('message', () => process.exit(3));
        parentPort.postMessage({ kind: 'ready' });`,
     )}`;
-    const pool = new EncoderPool(FOLDER, 1, new URL(stopping));
+    const made = pool({ workerUrl: new URL(stopping) });
     for (let i = 0; i < 2; i++) {
-      await expect(pool.embed(['x'])).rejects.toMatchObject({ code: 'TESSERA_WORKER_STOPPED' });
+      await expect(made.embed(['x'])).rejects.toMatchObject({ code: 'TESSERA_WORKER_STOPPED' });
     }
   });
 
   test('a fault in a thread is the cause of what its call says', async () => {
     const faulty = 'data:text/javascript,throw new RangeError("a fault")';
-    await expect(new EncoderPool(FOLDER, 1, new URL(faulty)).embed(['x'])).rejects.toMatchObject({
+    await expect(pool({ workerUrl: new URL(faulty) }).embed(['x'])).rejects.toMatchObject({
       code: 'TESSERA_WORKER_STOPPED',
       cause: new RangeError('a fault'),
     });
@@ -115,8 +126,8 @@ describe('the default embedding function', () => {
     const missing = { code: 'TESSERA_MODEL_MISSING', message: expect.stringMatching(/model-embeddings-en/) };
     await expect(inline('/no/such/folder').generate(['x'])).rejects.toMatchObject(missing);
     await expect(inline('/no/such/folder').tokenCounter()).rejects.toMatchObject(missing);
-    const pool = new EncoderPool('/no/such/folder', 1, BUILT_WORKER);
-    await expect(pool.embed(['x'])).rejects.toMatchObject(missing);
+    const made = pool({ folder: '/no/such/folder' });
+    await expect(made.embed(['x'])).rejects.toMatchObject(missing);
   });
 
   test('a file that differs in one byte is refused', async () => {

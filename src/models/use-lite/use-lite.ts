@@ -17,6 +17,7 @@ import { DIMENSION, TOKENS_MAX } from './layout.ts';
 import { EncoderPool } from './pool.ts';
 import { makeTokenizer } from './session.ts';
 import { VERSION, weightsFolder } from './weights.ts';
+import type { EmbeddingRuntime } from './workers.ts';
 
 /** What `UseLiteEmbeddingFunction` takes. */
 export interface UseLiteOptions {
@@ -27,12 +28,20 @@ export interface UseLiteOptions {
    * the weights and are started when there is work for them. 0 embeds on the calling thread, in pieces.
    */
   readonly threads?: number | undefined;
+  /**
+   * What computes: `wasm` is our own runtime, `onnx` the package `onnxruntime-node`, which is three times as
+   * fast and has to be installed. `auto`, the default, takes `onnx` where it is installed and works, and
+   * warns (`TESSERA_ONNX_RUNTIME`) where it is installed and does not; with 0 threads it takes `wasm`.
+   */
+  readonly runtime?: EmbeddingRuntime | 'auto' | undefined;
 }
 
 /** The most threads: each has some 10 MB of its own. */
 const THREADS_MAX = 8;
 
-/** One pool for everybody who asks for the same files and threads: the weights are in memory once. */
+const RUNTIMES: readonly string[] = ['auto', 'wasm', 'onnx'];
+
+/** One pool for everybody who asks for the same files, threads and runtime: the weights are in memory once. */
 const pools = new Map<string, EncoderPool>();
 const tokenizers = new Map<string, TokenCounter>();
 
@@ -45,17 +54,22 @@ export class UseLiteEmbeddingFunction implements EmbeddingFunction {
   readonly maxTokens: number = TOKENS_MAX;
   readonly #modelPath: string | undefined;
   readonly #threads: number;
+  readonly #wantedRuntime: EmbeddingRuntime | 'auto';
+  #pool: EncoderPool | null = null;
 
   /** Errors: `TESSERA_INVALID_ARGUMENT`. */
-  constructor({ modelPath, threads = Math.min(machineThreads(), THREADS_MAX) }: UseLiteOptions = {}) {
+  constructor(options: UseLiteOptions = {}) {
+    const { modelPath, threads = Math.min(machineThreads(), THREADS_MAX), runtime = 'auto' } = options;
     if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === '')) {
       throw invalid('modelPath', 'a folder', modelPath);
     }
     if (!Number.isInteger(threads) || threads < 0 || threads > THREADS_MAX) {
       throw invalid('threads', `an integer from 0 to ${THREADS_MAX}`, threads);
     }
+    if (!RUNTIMES.includes(runtime)) throw invalid('runtime', `one of ${RUNTIMES.join(', ')}`, runtime);
     this.#modelPath = modelPath;
     this.#threads = threads;
+    this.#wantedRuntime = runtime;
   }
 
   /** Builds the function that a collection has stored. Errors: `TESSERA_EMBEDDING_FUNCTION`. */
@@ -93,13 +107,19 @@ export class UseLiteEmbeddingFunction implements EmbeddingFunction {
       throw invalid('texts', 'an array of strings', texts);
     }
     const folder = weightsFolder(this.#modelPath);
-    const key = `${this.#threads} ${folder}`;
+    const key = `${this.#threads} ${this.#wantedRuntime} ${folder}`;
     let pool = pools.get(key);
     if (pool === undefined) {
-      pool = new EncoderPool(folder, this.#threads);
+      pool = new EncoderPool({ folder, threads: this.#threads, runtime: this.#wantedRuntime });
       pools.set(key, pool);
     }
+    this.#pool = pool;
     return pool.embed(texts, options.signal);
+  }
+
+  /** What computes, once this object has embedded a text; `null` before. */
+  get runtime(): EmbeddingRuntime | null {
+    return this.#pool?.runtime ?? null;
   }
 
   /**

@@ -11,7 +11,7 @@
  */
 import { DatabaseError, type Pieces } from '../../base/index.ts';
 import { checksum, packageFolder, readFileIfThere } from '../../io/index.ts';
-import { type EncoderKernel, packRow } from '../../kernel/index.ts';
+import { packRow } from '../../kernel/index.ts';
 import { LAYOUT, type Layout, type Tensor, TOKEN_WIDTH, TOKENS_MAX } from './layout.ts';
 import type { Vocabulary } from './tokenizer.ts';
 
@@ -66,8 +66,16 @@ export function readVocabulary(folder: string): Vocabulary {
   return JSON.parse(Buffer.from(read(folder, VOCABULARY_FILE)).toString('utf8')) as Vocabulary;
 }
 
+/** Memory for weights: `length` floats at a position of `LAYOUT`. */
+export interface WeightsMemory {
+  floats(at: number, length: number): Float32Array;
+}
+
+/** How matrices lie: in panels, as our kernels want them, or row after row, as in the files. */
+export type MatrixForm = 'panels' | 'rows';
+
 /** Brings the weights into memory as `LAYOUT` says, file by file. Errors: as `readVocabulary`. */
-export function* loadWeights(folder: string, kernel: EncoderKernel): Pieces<void> {
+export function* loadWeights(folder: string, memory: WeightsMemory, form: MatrixForm): Pieces<void> {
   const manifest = JSON.parse(Buffer.from(read(folder, MODEL_FILE)).toString('utf8')) as Manifest;
   for (const { paths, weights } of manifest.weightsManifest) {
     const shards = new Shards(folder, paths);
@@ -75,15 +83,19 @@ export function* loadWeights(folder: string, kernel: EncoderKernel): Pieces<void
       const length = shape.reduce((product, size) => product * size, 1);
       const tensor = LAYOUT.tensors.get(name);
       if (tensor === undefined) shards.skip(length);
-      else yield* placeTensor(shards, tensor, kernel);
+      else yield* placeTensor(shards, tensor, memory.floats(tensor.at, length), form);
     }
   }
-  placeTiming(kernel, LAYOUT);
+  placeTiming(memory, LAYOUT);
 }
 
-function* placeTensor(shards: Shards, { at, length, columns }: Tensor, kernel: EncoderKernel): Pieces<void> {
-  const target = kernel.floats(at, length);
-  if (columns === 0) {
+function* placeTensor(
+  shards: Shards,
+  { length, columns }: Tensor,
+  target: Float32Array,
+  form: MatrixForm,
+): Pieces<void> {
+  if (columns === 0 || form === 'rows') {
     yield* shards.read(target);
     return;
   }
@@ -95,10 +107,10 @@ function* placeTensor(shards: Shards, { at, length, columns }: Tensor, kernel: E
 }
 
 /** sin | cos of position times frequency, rounded to float32 as the graph does at every step. */
-function placeTiming(kernel: EncoderKernel, layout: Layout): void {
+function placeTiming(memory: WeightsMemory, layout: Layout): void {
   const half = TOKEN_WIDTH / 2;
-  const frequencies = kernel.floats(layout.frequencies, half);
-  const timing = kernel.floats(layout.timing, TOKENS_MAX * TOKEN_WIDTH);
+  const frequencies = memory.floats(layout.frequencies, half);
+  const timing = memory.floats(layout.timing, TOKENS_MAX * TOKEN_WIDTH);
   for (let position = 0; position < TOKENS_MAX; position++) {
     for (let i = 0; i < half; i++) {
       const angle = Math.fround(position * frequencies[i]!);

@@ -1,8 +1,9 @@
-/** The program of a thread that embeds: a `Session` behind a message port. */
+/** The program of a thread that embeds: the model behind a message port. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, DatabaseError, finish } from '../../base/index.ts';
-import { Session, type SessionPlace } from './session.ts';
-import type { ThreadAnswer } from './thread.ts';
+import { OnnxEmbedder } from './onnx/onnx-embedder.ts';
+import { Session } from './session.ts';
+import type { ThreadAnswer, ThreadPlace } from './thread.ts';
 
 const port = parentPort;
 assert(port !== null, 'The program of an embedding thread was started outside of one.');
@@ -18,15 +19,23 @@ function refuse(error: unknown): void {
   );
 }
 
+/** Opens the model; returns what embeds. */
+async function open(place: ThreadPlace): Promise<(texts: readonly string[]) => Promise<Float32Array>> {
+  if (place.runtime === 'onnx') {
+    const embedder = await OnnxEmbedder.open(place.folder);
+    return (texts) => embedder.embed(texts);
+  }
+  const session = finish(Session.open(place));
+  return async (texts) => finish(session.embed(texts));
+}
+
 try {
-  const session = finish(Session.open(workerData as SessionPlace));
+  const embed = await open(workerData as ThreadPlace);
   port.on('message', (texts: readonly string[]) => {
-    try {
-      const embeddings = finish(session.embed(texts));
-      answer({ kind: 'embeddings', embeddings }, [embeddings.buffer as ArrayBuffer]);
-    } catch (error) {
-      refuse(error);
-    }
+    embed(texts).then(
+      (embeddings) => answer({ kind: 'embeddings', embeddings }, [embeddings.buffer as ArrayBuffer]),
+      refuse,
+    );
   });
   answer({ kind: 'ready' });
 } catch (error) {
