@@ -41,7 +41,7 @@ const THREADS_MAX = 8;
 
 const RUNTIMES: readonly string[] = ['auto', 'wasm', 'onnx'];
 
-/** One pool for everybody who asks for the same files, threads and runtime: the weights are in memory once. */
+/** One pool for all who ask for the same files, threads and runtime: the weights are in memory once. */
 const pools = new Map<string, EncoderPool>();
 const tokenizers = new Map<string, TokenCounter>();
 

@@ -3,7 +3,7 @@
  * messages within messages.
  *
  *   field    = key value            key = field number · 8 + wire type, as a varint
- *   wire type  0  varint            seven bits a byte, the lowest first; the highest bit says that more follow
+ *   wire type  0  varint            seven bits a byte, the lowest first; the eighth says that more follow
  *              2  length, bytes     texts, bytes, messages
  *              5  four bytes        float32, little-endian
  *
