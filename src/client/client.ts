@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The client: collections of one database, over any `Backend`. */
 import {
   type Backend,

@@ -62,11 +62,11 @@ export function makeKey(): string {
 
 /** The hash of a key. */
 export function hashKey(key: string): string {
-  return `sha256:${digestOf(key).toString('hex')}`;
+  return `sha256:${Buffer.from(digestOf(key)).toString('hex')}`;
 }
 
 /** SHA-256 of a text. */
-export function digestOf(text: string): Buffer {
+export function digestOf(text: string): Uint8Array {
   return createHash('sha256').update(text).digest();
 }
 
