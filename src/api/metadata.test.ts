@@ -201,8 +201,8 @@ describe('encodeCollectionMetadata', () => {
 
   test.each([
     [{}, 'Validation error: metadata: Metadata cannot be empty'],
-    [{ '': 1 }, 'Metadata key cannot be empty'],
-    [{ $a: 1 }, "Metadata key cannot start with '#' or '$': $a"],
+    [{ '': 1 }, 'Validation error: metadata: Metadata key cannot be empty'],
+    [{ $a: 1 }, "Validation error: metadata: Metadata key cannot start with '#' or '$': $a"],
     [{ a: ['x'] }, 'Validation error: metadata:'],
   ])('refuses %o as a bad argument', (value, sentence) => {
     const fault = faultOf(() => encodeCollectionMetadata(value));

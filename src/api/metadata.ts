@@ -156,8 +156,10 @@ export function encodeCollectionMetadata(value: unknown, field = 'metadata'): st
   const members: string[] = [];
   for (const key of names) {
     const member = value[key];
-    if (key === '') throw fault('Metadata key cannot be empty', options);
-    if (isReservedStart(key)) throw fault(`Metadata key cannot start with '#' or '$': ${key}`, options);
+    if (key === '') throw fault(`Validation error: ${field}: Metadata key cannot be empty`, options);
+    if (isReservedStart(key)) {
+      throw fault(`Validation error: ${field}: Metadata key cannot start with '#' or '$': ${key}`, options);
+    }
     if (Array.isArray(member)) {
       throw fault(
         `Validation error: ${field}: Expected ${show(key)} to be a string, a number or a boolean, got an array. ` +

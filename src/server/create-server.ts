@@ -5,12 +5,11 @@ import type { Authenticator } from './access/authenticator.ts';
 import { Admission, DEFAULT_SERVER_LIMITS, type ServerLimits } from './admission.ts';
 import { completeCounts } from './complete-options.ts';
 import { CrossOrigin } from './cors.ts';
+import { documentRoutes } from './document-routes.ts';
 import type { Incoming, Reply } from './exchange.ts';
 import { incomingOf, responseOf } from './fetch-exchange.ts';
 import type { LogEntry } from './log-entry.ts';
-import { describeRoutes } from './openapi.ts';
 import { operationRoutes } from './operation-routes.ts';
-import { plainRoute, type Route } from './route.ts';
 import { RouteServer } from './route-server.ts';
 import { ServerMetrics } from './server-metrics.ts';
 import { spansOf } from './tracing/spans.ts';
@@ -46,9 +45,9 @@ export interface Server {
 }
 
 /**
- * Serves the HTTP APIs v2 and v1, `/openapi.json`, `/metrics`, `/livez` and `/readyz` over a backend. The
- * backend stays the caller's: to open and to close. Errors: `TESSERA_INVALID_ARGUMENT` for what is no
- * backend, such as a client.
+ * Serves the HTTP APIs v2 and v1, `/openapi.json`, `/docs`, `/metrics`, `/livez` and `/readyz` over a
+ * backend. The backend stays the caller's: to open and to close. Errors: `TESSERA_INVALID_ARGUMENT` for what
+ * is no backend, such as a client.
  */
 export function createServer(backend: Backend, options: ServerOptions = {}): Server {
   // Clients share most of their methods' names with backends, but not this one.
@@ -65,7 +64,7 @@ export function createServer(backend: Backend, options: ServerOptions = {}): Ser
   const { traces } = options;
   const server = new RouteServer({
     backend,
-    routes: [documentRoute(V2_ROUTES), ...operationRoutes(metrics), ...V2_ROUTES, ...V1_ROUTES],
+    routes: [...documentRoutes(V2_ROUTES), ...operationRoutes(metrics), ...V2_ROUTES, ...V1_ROUTES],
     limits,
     access: options.access ?? null,
     crossOrigin: new CrossOrigin(options.corsAllowOrigins ?? [], options.access !== undefined),
@@ -83,19 +82,4 @@ export function createServer(backend: Backend, options: ServerOptions = {}): Ser
     handle: (incoming) => server.handle(incoming),
     fetch: async (request) => responseOf(await server.handle(incomingOf(request)), request.method),
   };
-}
-
-/** The description of a route table, which is not in it itself. */
-function documentRoute(routes: readonly Route[]): Route {
-  const body = JSON.stringify(describeRoutes(routes));
-  return plainRoute(
-    {
-      method: 'GET',
-      path: '/openapi.json',
-      operation: 'openapi',
-      tag: 'System',
-      summary: 'The OpenAPI document',
-    },
-    { statuses: [200], respond: async () => ({ status: 200, body }) },
-  );
 }

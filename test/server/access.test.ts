@@ -144,7 +144,8 @@ test('without credentials, the routes that old servers left open are open and no
       }
     }
   }
-  expect((await harness.send('GET', '/openapi.json')).status).toBe(401);
+  for (const path of ['/openapi.json', '/docs', '/docs/'])
+    expect((await harness.send('GET', path)).status).toBe(401);
 });
 
 /** What a route is about, the whole of it or a part. */

@@ -140,3 +140,17 @@ test('a request that belongs to a trace is answered with it', async () => {
     expect(await ask(bad)).toBe('0'.repeat(32));
   }
 });
+
+test('a page shows every route of the API, and runs and fetches nothing', async () => {
+  const moved = await harness.server.fetch(new Request('http://server/docs'));
+  expect([moved.status, moved.headers.get('location')]).toEqual([303, '/docs/']);
+  const response = await harness.server.fetch(new Request('http://server/docs/'));
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+  const page = await response.text();
+  const { json } = await harness.send('GET', '/openapi.json');
+  const paths = Object.keys((json as { paths: object }).paths);
+  expect(paths.length).toBeGreaterThan(20);
+  expect(paths.filter((path) => !page.includes(path))).toEqual([]);
+  expect(page).not.toMatch(/<script|<img|<link|src=|https?:/);
+});

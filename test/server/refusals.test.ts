@@ -106,8 +106,8 @@ describe('a refusal begins with Chroma’s sentence', () => {
 
   test.each([
     [{ metadata: {} }, 'Validation error: metadata: Metadata cannot be empty'],
-    [{ metadata: { '': 1 } }, 'Metadata key cannot be empty'],
-    [{ metadata: { $a: 1 } }, "Metadata key cannot start with '#' or '$': $a"],
+    [{ metadata: { '': 1 } }, 'Validation error: metadata: Metadata key cannot be empty'],
+    [{ metadata: { $a: 1 } }, "Validation error: metadata: Metadata key cannot start with '#' or '$': $a"],
     [{ metadata: { 'hnsw:space': 'x' } }, 'Failed to parse hnsw parameters from segment metadata'],
     [{ configuration: { hnsw: {}, spann: {} } }, 'Multiple vector index configurations provided'],
     [

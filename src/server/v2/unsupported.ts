@@ -20,11 +20,11 @@ import { COLLECTION_PATH, readCollectionScope } from './scope.ts';
 
 function refuse<Body>(
   message: string,
-  check: (body: Body) => void = () => {},
+  check: (body: Body, call: RouteCall<Body>) => unknown = () => {},
 ): (call: RouteCall<Body>) => Promise<never> {
   return async (call) => {
     readCollectionScope(call);
-    check(call.body);
+    await check(call.body, call);
     throw new DatabaseError('TESSERA_UNSUPPORTED', message);
   };
 }
@@ -33,7 +33,7 @@ function refuse<Body>(
 function transactionRoute<Body>(
   step: 'get' | 'commit',
   body: Shape<Body>,
-  check?: (body: Body) => void,
+  check?: (body: Body) => unknown,
 ): Route {
   const route = bodyRoute(
     {
@@ -127,12 +127,13 @@ export const UNSUPPORTED_ROUTES: readonly Route[] = [
       summary: 'Not supported',
     },
     {
-      statuses: [400, 501],
+      statuses: [400, 404, 501],
       body: searchBody,
       respond: refuse(
         'Error executing plan: Not implemented: Search operation is not implemented for local executor',
-        ({ searches }) => {
+        async ({ searches }, call) => {
           for (const { filter } of searches) parseWhere(filter);
+          await call.backend.getCollectionById(readCollectionScope(call), call.options);
         },
       ),
     },

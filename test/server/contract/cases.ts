@@ -524,6 +524,7 @@ export const CASES: readonly Case[] = [
     refused('Error executing plan: Not implemented: Search operation is not implemented for local executor'),
   ],
   ['POST', `${COLLECTIONS}/x/search`, { searches: [] }, 400, invalid(NO_UUID)],
+  ['POST', `${MISSING}/search`, { searches: [] }, 404, notFound(GONE)],
   ['POST', `${C}/search`, { searches: [{ filter: { $x: 1 } }] }, 400, invalid('Invalid where clause')],
 
   ['POST', '/api/v2/reset', undefined, 200, true],
