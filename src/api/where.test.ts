@@ -138,6 +138,8 @@ describe('parseWhere', () => {
     ['a list of two types', { a: { $in: ['x', 1] } }, 'a.$in[1]', 'of type string'],
     ['a list of numbers and booleans', { a: { $nin: [1, true] } }, 'a.$nin[1]', 'of type int'],
     ['$in without a list', { a: { $in: 'x' } }, 'a.$in', 'a list of values'],
+    ['a list of operands that was never filled', { a: { $in: new Array(2) } }, 'a.$in[0]', 'got undefined'],
+    ['a list of filters that was never filled', { $and: new Array(1) }, '$and[0]', 'got undefined'],
     ['NaN', { a: Number.NaN }, 'a', 'got NaN'],
     ['infinity', { a: { $lt: Number.POSITIVE_INFINITY } }, 'a.$lt', 'got Infinity'],
     ['an integer of more than 64 bits', { a: 2n ** 63n }, 'a', '64 bits'],

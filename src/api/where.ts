@@ -153,7 +153,8 @@ class FilterParser {
       const children = this.#readList(operand, here, 'filters');
       // Refused before the first child is looked at: each is at least one node.
       if (children.length > LIMITS.filterNodesMax - this.#nodeCount) this.#failNodeCount(here);
-      const nodes = children.map((child, index) => this.parse(child, `${here}[${index}]`, depth + 1));
+      // Unlike `map`, this visits what a list has been given no value for, too.
+      const nodes = Array.from(children, (child, i) => this.parse(child, `${here}[${i}]`, depth + 1));
       return Object.freeze({ kind: key === '$and' ? 'and' : 'or', children: Object.freeze(nodes) });
     }
     if (this.#isDocumentFilter) return this.#parseDocumentOperator(key, operand, here);
@@ -256,7 +257,7 @@ class FilterParser {
       this.#failLimit(path, `at most ${LIMITS.filterValuesMax} values`);
     const isNumeric = (scalar: Scalar): boolean => scalar.type === 'int' || scalar.type === 'float';
     let first: Scalar | null = null;
-    return values.map((element, index) => {
+    return Array.from(values, (element, index) => {
       const scalar = this.#readScalar(element, `${path}[${index}]`);
       first ??= scalar;
       if (scalar.type !== first.type && !(isNumeric(scalar) && isNumeric(first))) {
