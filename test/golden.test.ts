@@ -1,5 +1,5 @@
 /** Files of every release: they open, hold what they held, and can be had back after they were brought up. */
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDatabase } from '../src/engine/index.ts';
@@ -93,6 +93,18 @@ describe('a file that is brought up to a new format', () => {
     expect(former.prepare(count).get()).toEqual([38]);
     expect(former.pragma('user_version')).toBe(1);
     former.close();
+  });
+
+  it('leaves nothing of a copy that a dead process had begun', () => {
+    const path = join(copyOf('0.1.0'), 'collections');
+    const file = join(path, readdirSync(path)[0]!);
+    for (const begun of [`${file}.format-1.4711-0`, `${file}.format-1.4711-0-journal`]) {
+      writeFileSync(begun, 'cut short');
+    }
+    openFile(options(file, next)).close();
+    expect(readdirSync(path).sort()).toEqual(
+      [file, `${file}.format-1`].map((name) => name.slice(path.length + 1)),
+    );
   });
 
   it('keeps the first copy, whoever opens it how often, and none of a new file', () => {

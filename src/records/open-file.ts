@@ -8,7 +8,7 @@
  * others find it done. A file of an earlier format is copied before it is brought up.
  */
 
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import type { Durability } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
@@ -103,26 +103,34 @@ export function formerPaths(path: string, { length }: readonly string[]): string
 
 /**
  * Copies a file of an earlier format before it is brought up, so that there is a way back. Of several
- * processes that do so at once, the copy of one stays. Errors: `TESSERA_DISK_FULL`, upon which the file is
- * left as it is.
+ * processes that do so at once, the copy of one stays; what one has left that died over it goes. Errors:
+ * `TESSERA_DISK_FULL`, upon which the file is left as it is.
  */
 function keepFormer(database: SqlDatabase, version: number): void {
   const { path } = database;
+  if (path === ':memory:') return;
   const kept = formerPath(path, version);
-  if (path === ':memory:' || systemFiles.exists(kept)) return;
   const partial = `${kept}.${process.pid}-${threadId}`;
-  systemFiles.remove(partial);
   try {
-    database.prepare('VACUUM INTO ?').run(partial);
-    const copy = openSqlDatabase({ path: partial, readOnly: true, busyTimeoutMs: 1 });
-    const copied = Number(copy.pragma('user_version'));
-    copy.close();
-    // Another process may have been faster, and then this is a copy of what it made.
-    if (copied === version && !systemFiles.exists(kept)) systemFiles.rename(partial, kept);
-    systemFiles.syncDirectory(dirname(path));
+    if (!systemFiles.exists(kept)) makeFormer(database, version, partial, kept);
   } finally {
     systemFiles.remove(partial);
   }
+  const folder = dirname(path);
+  const others = systemFiles.list(folder).filter((name) => name.startsWith(`${basename(kept)}.`));
+  for (const name of others) systemFiles.remove(join(folder, name));
+  systemFiles.syncDirectory(folder);
+}
+
+function makeFormer(database: SqlDatabase, version: number, partial: string, kept: string): void {
+  systemFiles.remove(partial);
+  database.prepare('VACUUM INTO ?').run(partial);
+  // Another process may have been faster, and has cleared away this copy, which may be of what it made.
+  if (systemFiles.exists(kept)) return;
+  const copy = openSqlDatabase({ path: partial, readOnly: true, busyTimeoutMs: 1 });
+  const copied = Number(copy.pragma('user_version'));
+  copy.close();
+  if (copied === version && !systemFiles.exists(kept)) systemFiles.rename(partial, kept);
 }
 
 /**
