@@ -4,9 +4,15 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import {
+  type Backend,
+  type CollectionScope,
+  type GetRequest,
+  parseWhere,
+  parseWhereDocument,
+} from '../../src/api/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
-import { batchOf, queryRequest } from '../support/batches.ts';
+import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase } from '../support/database.ts';
 import { collectionFile, withFile } from '../support/kept-cells.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -63,5 +69,46 @@ describe('a block of embeddings that cannot be read', () => {
     await expect(nearestCount(backend, scope)).rejects.toMatchObject(corrupt);
     putBack();
     expect(await nearestCount(backend, scope)).toBe(104);
+  });
+});
+
+describe('a record that cannot be read while columns are loaded', () => {
+  /** Twenty records, the last of which is damaged after the index of embeddings was loaded. */
+  async function damaged(): Promise<{ backend: Backend; scope: CollectionScope; putBack: () => void }> {
+    const path = join(temporaryDirectory(), 'data');
+    const backend = await openTestDatabase({ path });
+    const scope = await makeCollection(backend);
+    const records = Array.from({ length: 20 }, (_, i) => {
+      return {
+        id: `r${i}`,
+        embedding: [i, 1],
+        document: `Text ${i}.`,
+        metadata: JSON.stringify({ kind: 7 }),
+      };
+    });
+    await backend.add(scope, {
+      ...batchOf(...records),
+      metadataKeys: [{ key: 'kind', type: 'int' }],
+    });
+    expect(await nearestCount(backend, scope)).toBe(20);
+    const setDocument = (document: string): void =>
+      withFile(collectionFile(path, scope.collectionId), (database) => {
+        database.prepare("UPDATE records SET document = ? WHERE id = 'r19'").run(document);
+      });
+    setDocument('Changed.');
+    return { backend, scope, putBack: () => setDocument('Text 19.') };
+  }
+
+  const filters: readonly [what: string, filter: Partial<GetRequest>][] = [
+    ['metadata', { where: parseWhere({ kind: 7 }) }],
+    ['documents', { whereDocument: parseWhereDocument({ $contains: 'x' }) }],
+  ];
+  it.each(filters)('of %s: calls fail until it can, and then find every record', async (_, filter) => {
+    const { backend, scope, putBack } = await damaged();
+    const request = getRequest({ ...filter, include: [] });
+    await expect(backend.get(scope, request)).rejects.toMatchObject(corrupt);
+    await expect(backend.get(scope, request)).rejects.toMatchObject(corrupt);
+    putBack();
+    expect((await backend.get(scope, request)).ids).toHaveLength(20);
   });
 });

@@ -33,7 +33,7 @@ export const NEXT_FORMAT = [
   "ALTER TABLE records ADD COLUMN language TEXT DEFAULT 'en'",
 ];
 
-const GOLDEN = new URL('../golden/0.1.0', import.meta.url).pathname;
+const GOLDEN = new URL('../golden/', import.meta.url).pathname;
 const FILM_COUNT = 60;
 const BOOK_COUNT = 20;
 /** What the records of each collection are numbered from. */
@@ -193,7 +193,7 @@ function findMigrated(folder: string): string {
 }
 
 const copyGolden = async (folder: string): Promise<void> =>
-  cpSync(GOLDEN, join(folder, 'data'), { recursive: true });
+  cpSync(join(GOLDEN, '0.1.0'), join(folder, 'data'), { recursive: true });
 
 async function makeBackedUp(folder: string, chance: () => number): Promise<void> {
   await makeData(folder, chance);
