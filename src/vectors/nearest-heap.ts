@@ -15,6 +15,11 @@ export class NearestHeap {
     this.#slots = new Uint32Array(capacity);
   }
 
+  /** Forgets all pairs. */
+  clear(): void {
+    this.#count = 0;
+  }
+
   get capacity(): number {
     return this.#keys.length;
   }

@@ -18,7 +18,7 @@ export interface Candidates {
 
 /** Collects candidates for the `k` nearest of the rows that are shown to it. */
 export class Shortlist {
-  readonly #uppers: NearestHeap;
+  #uppers: NearestHeap;
   #slots = new Uint32Array(START_CAPACITY);
   #lowers = new Float64Array(START_CAPACITY);
   #count = 0;
@@ -26,6 +26,14 @@ export class Shortlist {
 
   constructor(k: number) {
     this.#uppers = new NearestHeap(k);
+  }
+
+  /** Begins anew, for the `k` nearest of other rows, in the memory that is there. */
+  restart(k: number): void {
+    if (this.#uppers.capacity === k) this.#uppers.clear();
+    else this.#uppers = new NearestHeap(k);
+    this.#count = 0;
+    this.#limit = Number.POSITIVE_INFINITY;
   }
 
   /** A row with a lower bound beyond this cannot be among the k nearest. Falls as rows are kept. */

@@ -27,6 +27,7 @@ import type { Space } from '../api/index.ts';
 import { assert, type Bitset, DatabaseError } from '../base/index.ts';
 import { Kernel } from '../kernel/index.ts';
 import { distanceFromSum } from './distance.ts';
+import { FloatBounds } from './float-bounds.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { Shortlist } from './shortlist.ts';
 import {
@@ -61,10 +62,9 @@ const READING = 2 ** 33;
 const LISTED_SHARE = 1 / 16;
 const NO_PLACE = -1;
 const NO_SLOT = 0xffffffff;
-const FLOAT32_EPSILON = 2 ** -24;
-const FLOAT32_LEAST = 2 ** -149;
-/** Margin for the few roundings in float64 that turn a sum into a distance. */
-const ROUNDING = 1e-9;
+/** Parts that kernels add up sums in (kernel/assembly/row-sums.ts, together.ts). */
+const PARTS = 16;
+const PARTS_OF_FOUR = 4;
 
 /** How a cache is made. */
 export interface VectorCacheOptions {
@@ -102,6 +102,11 @@ export class VectorCache implements VectorRows {
   #hand = 0;
   #slotCount = 0;
   #listed = new Uint32Array(BATCH);
+  /** Of the rows that are compared now, in the order of their places in `#places`. */
+  readonly #batchSlots = new Uint32Array(BATCH);
+  readonly #batchNorms = new Float64Array(BATCH);
+  readonly #bounds: FloatBounds;
+  readonly #shortlist = new Shortlist(1);
 
   constructor(options: VectorCacheOptions) {
     this.#space = options.space;
@@ -111,6 +116,7 @@ export class VectorCache implements VectorRows {
     this.#grant = options.grant ?? (() => true);
     this.#rowsAt = (8 + 4 * TOGETHER) * this.#width + 8 * BATCH;
     this.#kernel = new Kernel(this.#rowsAt);
+    this.#bounds = new FloatBounds(this.#space, this.#width);
     this.#bind();
   }
 
@@ -232,13 +238,14 @@ export class VectorCache implements VectorRows {
     }
     const queryNorm = this.#loadQuery(query);
     const nearest = new NearestHeap(wanted);
-    const shortlist = new Shortlist(wanted);
+    const shortlist = this.#shortlist;
+    shortlist.restart(wanted);
     let count = 0;
     let scanned = 0;
     for (let place = 0; place < this.#placeCount; place++) {
       const slot = this.#slotAt[place]!;
       if (slot === NO_SLOT || !allowed.has(slot)) continue;
-      this.#places[count++] = place;
+      this.#put(count++, place, slot);
       if (count < BATCH) continue;
       scanned += this.#score(count, queryNorm, shortlist);
       count = 0;
@@ -255,7 +262,8 @@ export class VectorCache implements VectorRows {
     if (k === 0 || count === 0) return nothing();
     const queryNorm = this.#loadQuery(query);
     const nearest = new NearestHeap(Math.min(k, count));
-    const shortlist = new Shortlist(nearest.capacity);
+    const shortlist = this.#shortlist;
+    shortlist.restart(nearest.capacity);
     if (this.#listed.length < count) this.#listed = new Uint32Array(Math.ceil(count * 1.25));
     let missing = 0;
     let cached = 0;
@@ -267,7 +275,7 @@ export class VectorCache implements VectorRows {
         continue;
       }
       this.#used[place] = 1;
-      this.#places[cached++] = place;
+      this.#put(cached++, place, slot);
       if (cached < BATCH) continue;
       this.#score(cached, queryNorm, shortlist);
       cached = 0;
@@ -310,7 +318,7 @@ export class VectorCache implements VectorRows {
       let count = 0;
       for (let place = start; place < Math.min(end, start + tile); place++) {
         const slot = this.#slotAt[place]!;
-        if (slot !== NO_SLOT && allowed.has(slot)) this.#places[count++] = place;
+        if (slot !== NO_SLOT && allowed.has(slot)) this.#put(count++, place, slot);
       }
       if (count === 0) continue;
       // The kernel takes rows by twos.
@@ -318,7 +326,7 @@ export class VectorCache implements VectorRows {
       for (let four = 0; four < queries.length; four += FOUR) {
         const stride = this.#sumRowsOfFour(count, four);
         for (let i = four; i < Math.min(queries.length, four + FOUR); i++) {
-          this.#judge(count, (i - four) * stride, this.#width / 4, norms[i]!, shortlists[i]!);
+          this.#show({ count, offset: (i - four) * stride, parts: PARTS_OF_FOUR }, norms[i]!, shortlists[i]!);
         }
       }
     }
@@ -383,38 +391,25 @@ export class VectorCache implements VectorRows {
   #score(count: number, queryNorm: number, shortlist: Shortlist): number {
     if (count === 0) return 0;
     this.#sumRows(count);
-    this.#judge(count, 0, this.#width / 16, queryNorm, shortlist);
+    this.#show({ count, offset: 0, parts: PARTS }, queryNorm, shortlist);
     return count;
   }
 
-  /**
-   * Shows the first `count` of `places` to the shortlist, with the sums that stand at `offset`; each was
-   * added up in parts of so many `terms`.
-   */
-  #judge(count: number, offset: number, terms: number, queryNorm: number, shortlist: Shortlist): void {
-    const slack = (terms + 8) * FLOAT32_EPSILON;
-    let { limit } = shortlist;
-    for (let i = 0; i < count; i++) {
-      const place = this.#places[i]!;
-      const norm = this.#norms[place]!;
-      let centre = this.#scores[offset + i]!;
-      let margin: number;
-      if (this.#space === 'l2') {
-        // Squares that vanish are off by less than the least float32 each.
-        margin = slack * centre + this.#width * FLOAT32_LEAST;
-      } else if (this.#space === 'ip') {
-        margin = slack * norm * queryNorm + ROUNDING;
-        centre = 1 - centre;
-      } else {
-        margin = slack + ROUNDING;
-        const product = norm * queryNorm;
-        centre = product === 0 ? 1 : 1 - centre / product;
-      }
-      // What overflowed, or nearly vanished, says nothing: such a row is always ranked exactly.
-      const isTelling = Number.isFinite(centre + margin) && isOrdinary(norm) && isOrdinary(queryNorm);
-      if (!isTelling) shortlist.keepAlways(this.#slotAt[place]!);
-      else if (centre - margin <= limit) limit = shortlist.keep(this.#slotAt[place]!, centre, margin);
-    }
+  /** Shows rows of the batch, whose sums stand in `#scores`, to a shortlist. */
+  #show(
+    batch: { readonly count: number; readonly offset: number; readonly parts: number },
+    queryNorm: number,
+    shortlist: Shortlist,
+  ): void {
+    const rows = { slots: this.#batchSlots, norms: this.#batchNorms, sums: this.#scores };
+    this.#bounds.show(rows, batch, queryNorm, shortlist);
+  }
+
+  /** Puts a row into the batch of rows that are compared. */
+  #put(at: number, place: number, slot: number): void {
+    this.#places[at] = place;
+    this.#batchSlots[at] = slot;
+    this.#batchNorms[at] = this.#norms[place]!;
   }
 
   /**
@@ -586,10 +581,5 @@ export class VectorCache implements VectorRows {
 
 function drain(nearest: NearestHeap): { slots: Uint32Array; distances: Float32Array } {
   const { slots, keys } = nearest.drain();
-  return { slots, distances: Float32Array.from(keys) };
-}
-
-/** Whether squares of such a length neither overflow nor lose digits in float32. */
-function isOrdinary(norm: number): boolean {
-  return norm > 1e-15 && norm < 1e15;
+  return { slots, distances: new Float32Array(keys) };
 }
