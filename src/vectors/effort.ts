@@ -31,7 +31,7 @@ export const LEVELS: number = LEVEL_COUNT;
 /** The effort of a level, whole or between two. */
 export function effortOf(level: number): Effort {
   const slack = SLACK_MIN * SLACK_RATIO ** level;
-  return { slack, doubt: Math.min(4.5, 1.8 + 3.8 * slack), reach: REACH_MIN + REACH_RATIO * slack };
+  return { slack, doubt: Math.min(4.5, 1.65 + 3.3 * slack), reach: REACH_MIN + REACH_RATIO * slack };
 }
 
 /**

@@ -274,7 +274,8 @@ export class VectorCache implements VectorRows {
         this.#listed[missing++] = slot;
         continue;
       }
-      this.#used[place] = 1;
+      // Writing would make the processor fetch and keep a line that most often says so already.
+      if (this.#used[place] === 0) this.#used[place] = 1;
       this.#put(cached++, place, slot);
       if (cached < BATCH) continue;
       this.#score(cached, queryNorm, shortlist);

@@ -12,7 +12,7 @@
  */
 import { estimateCentres, prepare } from './centres';
 import { scanList } from './codes';
-import { sumBlock } from './fastscan';
+import { sumBlock, sumHalfBlock } from './fastscan';
 import * as at from './request';
 import {
   bringBest,
@@ -84,35 +84,45 @@ function score(p: usize, pairs: usize, count: u32): void {
 }
 
 /**
- * Looks at one block of the cell: `centre` is its part of every score, `error` what an estimate may be off.
+ * Looks at the first `count` entries, and perhaps places after them, of one block of the cell: `centre` is its
+ * part of every score, `error` what an estimate may be off.
  */
-function visitBlock(p: usize, block: usize, centre: f32, error: f32, sums: usize): void {
+function visitBlock(p: usize, block: usize, count: u32, centre: f32, error: f32, sums: usize): void {
   const bytes = load<u32>(p, at.WIDTH) << 2;
   const mask: usize = load<u32>(p, at.MASK);
   const candidates: usize = load<u32>(p, at.CANDIDATES);
   const capacity = load<u32>(p, at.CAPACITY);
   const factors = block + bytes;
-  sumBlock(block, load<u32>(p, at.TABLE), bytes, sums);
+  if (count > 16) sumBlock(block, load<u32>(p, at.TABLE), bytes, sums);
+  else sumHalfBlock(block, load<u32>(p, at.TABLE), bytes, sums);
+  const end: usize = count > 16 ? 32 : 16;
   const step = f32x4.splat(load<f32>(p, at.STEP));
   const offset = f32x4.splat(load<f32>(p, at.OFFSET));
   const common = f32x4.splat(centre);
-  for (let lane: usize = 0; lane < 32; lane += 4) {
+  const estimates = sums + 64;
+  const least = f32x4.splat(max(worstOfBest, floor) - error);
+  let passing = i32x4.splat(0);
+  for (let lane: usize = 0; lane < end; lane += 4) {
     const sum = f32x4.convert_i32x4_u(v128.load16x4_u(sums + (lane << 1)));
     const product = f32x4.add(f32x4.mul(sum, step), offset);
     const own = f32x4.add(
       v128.load(factors + (lane << 2)),
       f32x4.mul(v128.load(factors + (lane << 2), 128), product),
     );
-    const estimates = f32x4.add(common, own);
-    let passing = i32x4.bitmask(f32x4.gt(estimates, f32x4.splat(max(worstOfBest, floor) - error)));
-    if (passing == 0) continue;
-    v128.store(sums + 64, estimates);
+    const four = f32x4.add(common, own);
+    v128.store(estimates + (lane << 2), four);
+    passing = v128.or(passing, f32x4.gt(four, least));
+  }
+  if (!v128.any_true(passing)) return;
+  for (let lane: usize = 0; lane < end; lane += 4) {
+    const limit = f32x4.splat(max(worstOfBest, floor) - error);
+    let passing = i32x4.bitmask(f32x4.gt(v128.load(estimates + (lane << 2)), limit));
     while (passing != 0) {
-      const i: usize = ctz(passing);
+      const i = lane + <usize>ctz(passing);
       passing &= passing - 1;
-      const slot = load<u32>(factors + ((lane + i) << 2), 256);
+      const slot = load<u32>(factors + (i << 2), 256);
       if (mask != 0 && !((load<u32>(mask + ((slot >> 5) << 2)) >> (slot & 31)) & 1)) continue;
-      const estimate = load<f32>(sums + 64 + (i << 2));
+      const estimate = load<f32>(estimates + (i << 2));
       if (found == capacity) {
         selectBetterHalf(candidates, capacity);
         found = capacity >> 1;
@@ -143,9 +153,11 @@ function visit(p: usize, key: f32, cell: u32): void {
   const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared));
   const count = load<u32>(fact, 20);
   let block = load<u32>(fact, 16);
-  for (let rest: i32 = count; rest > 0; rest -= 32) {
+  // All blocks are full but the first.
+  let inBlock: u32 = ((count - 1) & 31) + 1;
+  for (let rest: i32 = count; rest > 0; rest -= inBlock, inBlock = 32) {
     const place = blocks + <usize>block * blockBytes;
-    visitBlock(p, place, dot, error, sums);
+    visitBlock(p, place, inBlock, dot, error, sums);
     block = load<u32>(place + next);
   }
   scanned += count;
