@@ -27,3 +27,10 @@ export interface Reply {
   readonly headers: { readonly [name: string]: string };
   readonly body: string | null;
 }
+
+/** Path and query string of a whole URL. */
+export function targetOf(url: string): string {
+  const path = url.indexOf('/', url.indexOf('://') + 3);
+  const hash = url.indexOf('#');
+  return path < 0 ? '/' : url.slice(path, hash < 0 ? undefined : hash);
+}

@@ -1,14 +1,11 @@
 /** Requests and replies as the platform's `Request` and `Response`, for callers without a socket. */
-import type { Incoming, Reply } from './exchange.ts';
+import { type Incoming, type Reply, targetOf } from './exchange.ts';
 
 /** A `Request` as the server reads it. */
 export function incomingOf(request: Request): Incoming {
-  const { url } = request;
-  const path = url.indexOf('/', url.indexOf('://') + 3);
-  const hash = url.indexOf('#');
   return {
     method: request.method,
-    target: path < 0 ? '/' : url.slice(path, hash < 0 ? undefined : hash),
+    target: targetOf(request.url),
     remote: null,
     header: (name) => request.headers.get(name),
     readBody: (take) => readBody(request, take),

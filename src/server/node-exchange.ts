@@ -5,7 +5,7 @@
  * before it reads, gets to see the refusal. How long that may take is the bound of every request (listen.ts).
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Incoming, Reply } from './exchange.ts';
+import { type Incoming, type Reply, targetOf } from './exchange.ts';
 
 /** Answers requests of `node:http` by `handle`. */
 export function nodeListener(handle: (incoming: Incoming) => Promise<Reply>): RequestListener {
@@ -17,9 +17,11 @@ export function nodeListener(handle: (incoming: Incoming) => Promise<Reply>): Re
 }
 
 function incomingOf(message: IncomingMessage, response: ServerResponse): Incoming {
+  const url = message.url!;
   return {
     method: message.method!,
-    target: message.url!,
+    // Proxies may send the whole URL (RFC 9112, 3.2.2).
+    target: /^https?:\/\//i.test(url) ? targetOf(url) : url,
     remote: message.socket.remoteAddress ?? null,
     header: (name) => {
       const value = message.headers[name];

@@ -1,5 +1,7 @@
 /** Which paths there are, and how they are read; `contract.test.ts` has what is at them. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { listen } from '../../src/server/index.ts';
 import { DATABASE, Harness } from './harness.ts';
 
 const TENANTS = '/api/v2/tenants';
@@ -70,5 +72,16 @@ describe('paths and methods', () => {
     expect((await harness.send('GET', `${COLLECTIONS}/a%2Fb%2525`)).json).toMatchObject({
       message: 'Collection [a/b%25] does not exist',
     });
+  });
+
+  test('a whole URL in the place of a path, as proxies send it, is its path', async () => {
+    const listener = await listen(harness.server, { port: 0 });
+    onTestFinished(() => listener.close(0));
+    const socket = connect(listener.port, '127.0.0.1');
+    socket.end(
+      'GET HTTP://elsewhere:1/api/v2/version?x=1 HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n',
+    );
+    const reply = Buffer.concat(await socket.toArray()).toString();
+    expect(reply).toMatch(/^HTTP\/1\.1 200 .*"1\.0\.0"$/s);
   });
 });
