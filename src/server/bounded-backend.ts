@@ -12,6 +12,10 @@ import { overrideMethods } from './override-methods.ts';
 /** Bytes of a float32 as text, with its comma, as embeddings mostly have it. */
 const FLOAT_BYTES = 11;
 
+/** How to ask for less. */
+const PARTS_OF_GET = 'for parts of it, with limit and offset';
+const PARTS_OF_QUERY = 'for fewer results, or send fewer queries at once';
+
 type Bounds = Pick<ServerLimits, 'batchSizeMax' | 'resultsMax' | 'answerBytesMax'>;
 
 /** See the top of this file. */
@@ -21,8 +25,8 @@ export function boundBackend(backend: Backend, bounds: Bounds): Backend {
     async get(scope, request, options) {
       const limit = Math.min(request.limit ?? Number.POSITIVE_INFINITY, resultsMax + 1);
       const columns = await backend.get(scope, { ...request, limit }, options);
-      checkCount(columns.ids.length, resultsMax);
-      checkSize([columns], bounds);
+      if (columns.ids.length > resultsMax) throw tooMany(resultsMax, PARTS_OF_GET);
+      checkSize([columns], bounds, PARTS_OF_GET);
       return columns;
     },
     async query(scope, request, options) {
@@ -31,8 +35,8 @@ export function boundBackend(backend: Backend, bounds: Bounds): Backend {
       const bound = Math.floor(resultsMax / queryCount);
       const capped = { ...request, nResults: Math.min(nResults, bound + 1) };
       const results = await backend.query(scope, capped, options);
-      for (const { ids } of results) checkCount(ids.length, bound);
-      checkSize(results, bounds);
+      if (results.some(({ ids }) => ids.length > bound)) throw tooMany(resultsMax, PARTS_OF_QUERY);
+      checkSize(results, bounds, PARTS_OF_QUERY);
       return results;
     },
   };
@@ -66,9 +70,8 @@ function countOf({ dimension, values }: EmbeddingBatch): number {
   return dimension === 0 ? 0 : values.length / dimension;
 }
 
-function checkCount(count: number, max: number): void {
-  if (count <= max) return;
-  throw tooMuch(`The answer has more than ${max} records. Ask for parts of it, with limit and offset.`, max);
+function tooMany(max: number, remedy: string): DatabaseError {
+  return tooMuch(`The answer has more than ${max} records. Ask ${remedy}.`, max);
 }
 
 interface Columns {
@@ -78,15 +81,15 @@ interface Columns {
   readonly embeddings: EmbeddingBatch | null;
 }
 
-function checkSize(answers: readonly Columns[], { answerBytesMax }: Bounds): void {
+function checkSize(answers: readonly Columns[], { answerBytesMax }: Bounds, remedy: string): void {
   let bytes = 0;
   for (const { ids, documents, metadatas, embeddings } of answers) {
     bytes += lengthOf(ids) + lengthOf(documents) + lengthOf(metadatas);
     bytes += (embeddings?.values.length ?? 0) * FLOAT_BYTES;
   }
   if (bytes <= answerBytesMax) return;
-  const remedy = 'Ask for parts of it, with limit and offset, or for fewer columns, with include.';
-  throw tooMuch(`The answer has some ${bytes} bytes, over ${answerBytesMax}. ${remedy}`, answerBytesMax);
+  const message = `The answer has some ${bytes} bytes, over ${answerBytesMax}. Ask ${remedy}, or for fewer columns, with include.`;
+  throw tooMuch(message, answerBytesMax);
 }
 
 function lengthOf(texts: readonly (string | null)[] | null): number {

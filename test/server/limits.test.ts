@@ -5,7 +5,7 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Backend } from '../../src/api/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { createServer, type Listener, type ListenOptions, listen } from '../../src/server/index.ts';
-import { DATABASE, Harness, NO_COLLECTION } from './harness.ts';
+import { DATABASE, Harness, NO_COLLECTION, type Reply } from './harness.ts';
 
 const COUNT = `${DATABASE}/collections_count`;
 const closers: (() => Promise<void>)[] = [];
@@ -142,13 +142,28 @@ describe('batches and answers', () => {
       400,
       { code: 'TESSERA_LIMIT_EXCEEDED', message: expect.stringMatching(/more than 3 records.*limit/) },
     ]);
-    const statusOf = async (queryCount: number, n: number): Promise<number> => {
+    const query = (queryCount: number, n: number): Promise<Reply> => {
       const queries = Array.from({ length: queryCount }, (_, i) => [1, i]);
-      const body = { query_embeddings: queries, n_results: n, include: [] };
-      return (await harness.send('POST', `${collection}/query`, body)).status;
+      return harness.send('POST', `${collection}/query`, {
+        query_embeddings: queries,
+        n_results: n,
+        include: [],
+      });
     };
-    const statuses = [await statusOf(1, 3), await statusOf(3, 1), await statusOf(3, 2)];
-    expect([...statuses, await statusOf(1, 4_294_967_295)]).toEqual([200, 200, 400, 400]);
+    for (const [queryCount, n] of [
+      [1, 3],
+      [3, 1],
+    ] as const)
+      expect((await query(queryCount, n)).status).toBe(200);
+    for (const [queryCount, n] of [
+      [3, 2],
+      [4, 1],
+      [1, 4_294_967_295],
+    ] as const) {
+      const { status, json } = await query(queryCount, n);
+      const message = expect.stringMatching(/more than 3 records.*fewer results.*fewer queries/);
+      expect([status, json]).toMatchObject([400, { message }]);
+    }
   });
 });
 
