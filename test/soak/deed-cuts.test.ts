@@ -14,7 +14,7 @@ import { Rounds, SOAK_MINUTES } from './rounds.ts';
 import { eventsOf, recorderFault, recording } from './system-calls.ts';
 
 const names = Object.keys(DEEDS);
-/** Deeds that each Node looks at in every run of the tests, in one variant each. */
+/** Deeds that each Node looks at in every run of the tests, in two variants each. */
 const rounds = new Rounds(names.length, 20_261_133);
 /** Moments of a recorded deed at which the power fails. */
 const CUT_COUNT = SOAK_MINUTES === null ? 8 : 40;
@@ -58,8 +58,9 @@ test.skipIf(recorderFault() !== null)(
         examine: (path) => deed.find(path).catch((error) => `broken (${String(error)})`),
         judge: (found, said) => judge(deed, found, said),
       });
-      // In the short run each deed has another variant, and each of them comes up for each deed in time.
-      const variants = SOAK_MINUTES === null ? [VARIANTS[(round * 2 + 2) % VARIANTS.length]!] : VARIANTS;
+      // In the short run each deed has one variant of either order of names.
+      const isShort = SOAK_MINUTES === null;
+      const variants = isShort ? VARIANTS.filter((_, i) => i % 2 === round % 2) : VARIANTS;
       for (const variant of variants) {
         const tally = await cuts.explore(variant, CUT_COUNT, chance);
         expect(tally.firstFault, `${name} (seed ${rounds.seed})`).toBeNull();

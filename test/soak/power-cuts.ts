@@ -3,9 +3,9 @@
  * any part of what is not yet synced is written to a folder, examined, and compared with what was
  * acknowledged by then.
  *
- * Some of the moments are anywhere; more than their share of them are where a life begins, and where a name
- * in a directory has just changed, for there the rare states are. Two cuts that leave the very same files are
- * examined once, and judged each for its own moment.
+ * Some of the moments are anywhere; more than their share of them are where a life begins, where a name in a
+ * directory has just changed, and where something was just acknowledged, for there the rare states are. Two
+ * cuts that leave the very same files are examined once, and judged each for its own moment.
  */
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -53,24 +53,34 @@ export type Tally = Record<Verdict, number> & { different: number; firstFault: u
 
 /** States that are drawn at each moment. */
 export const STATES_PER_CUT = 5;
-/** Shares of the moments that are in the beginning of a life, and where a name has changed. */
-const EARLY_SHARE = 0.25;
+/** Shares of the moments in the beginning of a life, where a name has changed, and where it spoke. */
+const EARLY_SHARE = 0.2;
 const NAME_SHARE = 0.25;
-/** Events that count as the beginning, and as near to a change of a name. */
+const SAID_SHARE = 0.25;
+/** Events that count as the beginning, and as near to a change of a name or to what was said. */
 const EARLY_COUNT = 150;
 const NEAR_COUNT = 8;
-const NAME_CHANGES = new Set(['open', 'unlink', 'mkdir', 'rename']);
+const NAME_CHANGES: readonly string[] = ['open', 'unlink', 'mkdir', 'rename'];
 
 /** Draws moments: each the index of an event that was the last. */
 function drawMoments(events: readonly Event[], count: number, chance: () => number): number[] {
-  const changes = [...events.keys()].filter((i) => NAME_CHANGES.has(events[i]!.kind));
-  return Array.from({ length: count }, () => {
-    const kind = chance();
+  const draw = (choices: readonly number[]): number => choices[Math.floor(chance() * choices.length)]!;
+  const where = (kinds: readonly string[]): number[] =>
+    [...events.keys()].filter((i) => kinds.includes(events[i]!.kind));
+  const [changes, sayings] = [where(NAME_CHANGES), where(['say'])];
+  // Where little is said, nothing of it is left to chance.
+  const chosen = sayings.length <= count / 2 ? sayings : [];
+  const drawn = Array.from({ length: count - chosen.length }, () => {
+    let kind = chance();
     if (kind < EARLY_SHARE) return Math.floor(chance() * Math.min(EARLY_COUNT, events.length));
-    if (kind >= EARLY_SHARE + NAME_SHARE) return Math.floor(chance() * events.length);
-    const change = changes[Math.floor(chance() * changes.length)]!;
-    return Math.min(events.length - 1, change + Math.floor(chance() * NEAR_COUNT));
+    kind -= EARLY_SHARE;
+    const near = Math.floor(chance() * NEAR_COUNT);
+    if (kind < NAME_SHARE) return Math.min(events.length - 1, draw(changes) + near);
+    kind -= NAME_SHARE;
+    if (kind < SAID_SHARE) return draw(sayings);
+    return Math.floor(chance() * events.length);
   });
+  return [...chosen, ...drawn].sort((a, b) => a - b);
 }
 
 /** See the top of this file. */
@@ -90,7 +100,7 @@ export class PowerCuts<Found> {
   async explore({ order, sectorBytes }: Variant, cutCount: number, chance: () => number): Promise<Tally> {
     const { root, events, before } = this.#recorded;
     const tally: Tally = { ok: 0, lost: 0, partial: 0, corrupt: 0, different: 0, firstFault: null };
-    const moments = drawMoments(events, cutCount, chance).sort((a, b) => a - b);
+    const moments = drawMoments(events, cutCount, chance);
     const disk = new Disk(root, order, before);
     const said: string[] = [];
     for (const [i, event] of events.entries()) {
