@@ -293,6 +293,46 @@ test('many empty cells near to the query do not make a search look farther', () 
   expect([...found.slots.subarray(0, found.count)]).toContain(10);
 });
 
+test('cells without allowed rows are passed over, and a mask that comes again sees what has changed since', () => {
+  const dimension = 64;
+  const table = new CellTable(dimension, makeRotation(dimension, seededNumbers(5)), true);
+  const point = (x: number): Float32Array => new Float32Array(dimension).fill(x);
+  const cellAt = (x: number): number => {
+    load(table, point(x));
+    return table.createCell(table.rows.at(0).slice());
+  };
+  const cells = [cellAt(-1), cellAt(0), cellAt(1)];
+  const cellsOfSlots = new Int32Array(96).fill(-1);
+  const put = (slot: number, cell: number): void => {
+    add(table, cells[cell]!, slot, point(cell - 1 + slot / 1000));
+    cellsOfSlots[slot] = cells[cell]!;
+  };
+  for (let slot = 0; slot < 60; slot++) put(slot, slot % 3);
+  table.reserveMask(96);
+  const look = (members: readonly number[]): { slots: number[]; visited: number } => {
+    const mask = new Bitset(96);
+    for (const slot of members) mask.add(slot);
+    table.query.set(point(0));
+    const request = { k: members.length, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
+    const found = table.search({ ...request, mask: mask.words, cellsOfSlots }, 1);
+    return { slots: [...found.slots.subarray(0, found.count)].sort((a, b) => a - b), visited: found.visited };
+  };
+  const wanted = [0, 3, 70];
+  expect(look(wanted)).toEqual({ slots: [0, 3], visited: 1 });
+  put(70, 2);
+  expect(look(wanted)).toEqual({ slots: wanted, visited: 2 });
+  expect(look(wanted)).toEqual({ slots: wanted, visited: 2 });
+  expect(look([1, 2])).toEqual({ slots: [1, 2], visited: 2 });
+  // What is 70 becomes 61 and the other way round: the allowed row is in another cell, under the same mask.
+  put(61, 1);
+  const slotOf = Int32Array.from({ length: 96 }, (_, slot) => slot);
+  expect(look([70])).toEqual({ slots: [70], visited: 1 });
+  [slotOf[61], slotOf[70]] = [70, 61];
+  [cellsOfSlots[61], cellsOfSlots[70]] = [cells[2]!, cells[1]!];
+  table.renumber(slotOf);
+  expect(look([70])).toEqual({ slots: [70], visited: 1 });
+});
+
 test('the cells that changed are told, until the owner clears them', () => {
   const table = new CellTable(4, makeRotation(4, seededNumbers(1)), true);
   const first = table.createCell(new Float32Array(32));

@@ -59,6 +59,11 @@ export class CellTable {
   readonly #candidateSlots = new Uint32Array(CANDIDATES_MAX);
   #cellCount = 0;
   readonly #freeCells: number[] = [];
+  /**
+   * Whether every cell with an entry that the last mask allows is marked. Cells whose entries have gone since
+   * may be marked, too.
+   */
+  #isMarked = false;
   /** A block of no cell, to compare entries in. */
   #scratchBlock: number | undefined;
   /** Sum of ‖r‖² over the entries of each cell, as far as known. */
@@ -166,6 +171,7 @@ export class CellTable {
     floats[place + ENTRIES] = slope;
     words[place + 2 * ENTRIES] = slot;
     words[fact + 5] = count + 1;
+    this.#isMarked = false;
     this.#spreads[cell]! += squared;
     this.#noteSpread(cell);
     this.changed.add(cell);
@@ -223,6 +229,7 @@ export class CellTable {
   /** Gives the slot of every entry the number that `slotOf` has for it. */
   renumber(slotOf: Int32Array): void {
     const { words } = this.#memory;
+    this.#isMarked = false;
     for (let cell = 0; cell < this.#cellCount; cell++) {
       let rest = this.countOf(cell);
       for (const block of this.#blocksOf(cell)) {
@@ -332,7 +339,8 @@ export class CellTable {
     if (this.#isCentred) calls.addScaled(at.query, at.mean, width, -1);
     const { k, mask, cellsOfSlots } = request;
     if (mask !== undefined) this.#loadMask(mask);
-    if (mask !== undefined && cellsOfSlots !== undefined) this.#markCells(mask, cellsOfSlots);
+    if (mask !== undefined && cellsOfSlots !== undefined && !this.#isMarked)
+      this.#markCells(mask, cellsOfSlots);
     const fields = this.#request;
     words[fields + FIELD.mask] = mask === undefined ? 0 : this.#memory.mask;
     words[fields + FIELD.isMarked] = mask === undefined || cellsOfSlots === undefined ? 0 : 1;
@@ -349,12 +357,18 @@ export class CellTable {
     return { slots: this.#candidateSlots, count, visited, scanned: words[fields + FIELD.scanned]! };
   }
 
+  /** Copies the mask of a search, unless it is that of the last one: queries of one call share a filter. */
   #loadMask(mask: Uint32Array): void {
     const { words, maskCapacity } = this.#memory;
     const start = this.#memory.mask / 4;
     const count = Math.min(maskCapacity, mask.length);
+    const end = start + maskCapacity;
+    let same = 0;
+    while (same < count && words[start + same] === mask[same]) same++;
+    if (same === count && words.subarray(start + count, end).every((word) => word === 0)) return;
+    this.#isMarked = false;
     words.set(count === mask.length ? mask : mask.subarray(0, count), start);
-    words.fill(0, start + count, start + maskCapacity);
+    words.fill(0, start + count, end);
   }
 
   /** Says in the facts of each cell whether the mask allows an entry of it. O(cells + allowed slots). */
@@ -368,6 +382,7 @@ export class CellTable {
         if (cell >= 0) words[marks + cell * stride] = 1;
       }
     }
+    this.#isMarked = true;
   }
 
   /** Writes a cell's centre in every form. The cell has no entries. */

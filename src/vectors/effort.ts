@@ -21,7 +21,7 @@ export interface Effort {
 const SLACK_MIN = 0.1;
 const SLACK_RATIO = 1.15;
 /** Measured on queries of one kind among rows of which a filter allows another kind (docs/adr/0010). */
-const REACH_MIN = 0.37;
+const REACH_MIN = 0.35;
 const REACH_RATIO = 0.2;
 const LEVEL_COUNT = 24;
 
