@@ -58,6 +58,14 @@ const INDEX_SEED = 1;
 const DEAD_SHARE_MAX = 0.25;
 const DEAD_COUNT_MIN = 1_024;
 
+/**
+ * WebAssembly memory cannot shrink, so an index with room for this many times the records is loaded anew: at
+ * most two loads for each time that a collection loses three quarters of its records. Room for fewer than so
+ * many slots is not worth it.
+ */
+const ROOM_FACTOR_MAX = 4;
+const ROOM_MIN = 4_096;
+
 /** How the indexes of a collection are made. */
 export interface IndexOptions {
   readonly space: Space;
@@ -160,6 +168,9 @@ export class CollectionIndexes {
     );
     const isKept = this.#keep(isBusy, isForced && !isBusy);
     this.#isSettled = !isBusy && !isKept;
+    if (!this.#isSettled || !this.#hasFarTooMuchRoom()) return;
+    this.drop();
+    this.#isSettled = false;
   }
 
   /** One slice of keeping cells in the file; false where there is none to do. */
@@ -314,6 +325,11 @@ export class CollectionIndexes {
   #hasTooManyDead(): boolean {
     const slotCount = this.#slots?.count ?? 0;
     return this.#deadCount > DEAD_COUNT_MIN && this.#deadCount > slotCount * DEAD_SHARE_MAX;
+  }
+
+  #hasFarTooMuchRoom(): boolean {
+    const room = this.#vectors?.capacity ?? 0;
+    return room > ROOM_MIN && room > ROOM_FACTOR_MAX * this.#vectors!.liveCount;
   }
 
   /** Records from which on a collection has cells. */

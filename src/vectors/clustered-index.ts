@@ -121,6 +121,11 @@ export class ClusteredIndex {
     return this.#members.liveCount;
   }
 
+  /** Slots that there is memory for, which never becomes less. */
+  get capacity(): number {
+    return this.#members.capacity;
+  }
+
   /** Slots that are in no cell. */
   get outsideCount(): number {
     return this.#members.waiting.count + this.#members.apart.count;
