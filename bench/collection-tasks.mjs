@@ -216,10 +216,13 @@ export async function restMemory() {
   return { ...processMemory(), first: query(0)[0] };
 }
 
-/** Memory of a process that holds a collection, inline, and has answered all queries twice. */
+/**
+ * Memory of a process that holds a collection, in a thread of its own as by default, and has answered all
+ * queries twice.
+ */
 export async function holdMemory({ path: store, memory }) {
   const query = readQueries(QUERY_COUNT);
-  return withCollection({ path: store, threads: 0, memory }, async (collection) => {
+  return withCollection({ path: store, threads: 2, memory }, async (collection) => {
     await askAll(collection, query, QUERY_COUNT);
     const { times } = await askAll(collection, query, QUERY_COUNT);
     await collection.settle();

@@ -41,9 +41,9 @@ const WARNING_SWITCHES = /^--(?:no-warnings|no-deprecation|disable-warning=.+)$/
 
 /**
  * Memory for young objects in MB. Node's default of 48 fills with what a batch leaves behind, and every
- * thread has its own; with 8 the rates are the same.
+ * thread has its own; with 4 the rates are the same.
  */
-const LIMITS = { maxYoungGenerationSizeMb: 8 };
+const LIMITS = { maxYoungGenerationSizeMb: 4 };
 
 /** See the top of this file. */
 export class WorkerThread {
