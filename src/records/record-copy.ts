@@ -11,9 +11,10 @@
  * wait for all of it. Rows give more as well: no free page comes along, every checksum is looked at on the
  * way, a damaged row can be passed over, and a copy may be of the changes alone (`after`).
  *
- * The copy keeps row numbers and positions, and with them all checksums. It is written without a journal,
- * under an exclusive lock, in one transaction: until the lock is given back by `close`, whoever else opens
- * the file is told that it is busy; a copy that was cut short is no database and has to be removed.
+ * The copy keeps row numbers and positions, and with them all checksums. It is written without a journal on
+ * the disk (better-sqlite3 refuses to do without any), under an exclusive lock, in one transaction: until the
+ * lock is given back by `close`, whoever else opens the file is told that it is busy; a copy that was cut
+ * short is no database and has to be removed.
  */
 import { DatabaseError } from '../base/index.ts';
 import { openSqlDatabase, type SqlDatabase, type SqlRow } from '../sqlite/index.ts';
@@ -72,7 +73,7 @@ export class RecordCopy {
         PRAGMA page_size = ${PAGE_BYTES};
         PRAGMA auto_vacuum = INCREMENTAL;
         PRAGMA locking_mode = EXCLUSIVE;
-        PRAGMA journal_mode = OFF;
+        PRAGMA journal_mode = MEMORY;
         PRAGMA synchronous = FULL;
         PRAGMA temp_store = MEMORY;
         BEGIN EXCLUSIVE;

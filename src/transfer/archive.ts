@@ -15,7 +15,7 @@ const PIECE_BYTES = 16_777_216;
 const FILE_MODE = 0o100644;
 
 const CREATE_SQL = `
-  PRAGMA journal_mode = OFF;
+  PRAGMA journal_mode = MEMORY;
   PRAGMA synchronous = FULL;
   PRAGMA locking_mode = EXCLUSIVE;
   BEGIN EXCLUSIVE;
