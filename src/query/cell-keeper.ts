@@ -85,7 +85,7 @@ export class CellKeeper {
   ) {
     this.#store = store;
     this.#cells = new CellStore(store.database);
-    this.#width = Math.ceil(dimension / 32) * 32;
+    this.#width = widthOf(dimension);
     this.#tuning = { ...TUNING, ...tuning };
     this.#ignoresKept = ignoresKept;
   }
@@ -239,4 +239,16 @@ export class CellKeeper {
       this.#garbage = isOurs ? this.#cells.sweep(this.#garbage) : [];
     });
   }
+}
+
+/**
+ * Position that the cells in the file stand for; 0 where there are none, or their header cannot be read.
+ * Belongs inside a transaction.
+ */
+export function keptPosition(store: RecordStore, dimension: number): number {
+  return new CellStore(store.database).status(widthOf(dimension)).position;
+}
+
+function widthOf(dimension: number): number {
+  return Math.ceil(dimension / 32) * 32;
 }

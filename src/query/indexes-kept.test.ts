@@ -161,6 +161,14 @@ test('opening with kept cells reads no record, and takes no row in anew', () => 
   expect(collection.statistics).toMatchObject({ kind: 'cells', waitingCount: 0, savedPosition: COUNT });
 });
 
+test('what is kept in the file is told before anything is loaded', () => {
+  const scene = new Scene();
+  scene.change((writer) => writer.upsert(ids(3), scene.draw));
+  const { statistics } = scene.open();
+  expect(statistics).toMatchObject({ kind: 'unloaded', savedPosition: COUNT, position: 0, lag: COUNT + 3 });
+  expect(scene.open({ keepsVectors: false }).statistics).toMatchObject({ savedPosition: COUNT });
+});
+
 test('the recall is kept as it was measured last, also where nothing else has changed', () => {
   const scene = new Scene();
   const collection = scene.open();

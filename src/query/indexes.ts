@@ -21,7 +21,7 @@ import { Bitset, LruMap, seededNumbers } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoredRecord, StoreState } from '../records/index.ts';
 import { ClusteredIndex, type ClusteredTuning, type VectorSource } from '../vectors/index.ts';
-import { CellKeeper, type KeeperTuning } from './cell-keeper.ts';
+import { CellKeeper, type KeeperTuning, keptPosition } from './cell-keeper.ts';
 import { keptSlots } from './kept-slots.ts';
 import { SlotRows } from './slot-rows.ts';
 
@@ -583,7 +583,7 @@ export class CollectionIndexes {
       cellCount: found?.cellCount ?? 0,
       waitingCount: found?.tailCount ?? 0,
       apartCount: found?.apartCount ?? 0,
-      savedPosition: this.#keeper?.position ?? 0,
+      savedPosition: this.#keeper?.position ?? keptPosition(this.#store, state.dimension ?? 0),
       recall,
       measuredRecall: found?.measuredRecall ?? null,
       effort: isInCells ? (found.effort ?? null) : null,
