@@ -7,6 +7,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Backend } from '../../src/api/index.ts';
 import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { SCOPE } from '../support/database.ts';
@@ -96,11 +97,32 @@ class History {
 /** What each stream's collection says, or why nothing can be believed. */
 type Found = { readonly texts: ReadonlyMap<string, string> } | { readonly why: unknown };
 
-async function examine(path: string): Promise<Found> {
-  let backend: Awaited<ReturnType<typeof openDatabase>> | undefined;
+/** One of so many states is read by somebody who may not write before it is opened by somebody who may. */
+const READER_EVERY = 4;
+let examinedCount = 0;
+
+/** What a reader sees; `null` where it is told to let somebody open the database for writing first. */
+async function textsForReader(path: string): Promise<Map<string, string> | null> {
+  let backend: Backend | undefined;
   try {
+    backend = await openDatabase({ path, threads: 0, readOnly: true });
+    return await textsFound(backend);
+  } catch (error) {
+    const codes = ['TESSERA_NOT_A_DATABASE', 'TESSERA_READ_ONLY'];
+    if (!(error instanceof DatabaseError) || !codes.includes(error.code)) throw error;
+    return null;
+  } finally {
+    await backend?.close();
+  }
+}
+
+async function examine(path: string): Promise<Found> {
+  let backend: Backend | undefined;
+  try {
+    const read = examinedCount++ % READER_EVERY === 0 ? await textsForReader(path) : null;
     backend = await openDatabase({ path, threads: 0, durability: 'relaxed' }, { indexTuning: SMALL_INDEX });
     const texts = await textsFound(backend);
+    if (read !== null) expect(read, 'readers see what writers see').toEqual(texts);
     const collections = await backend.listCollections(SCOPE, { limit: null, offset: 0 });
     for (const { id } of collections) {
       const report = await backend.verify({ ...SCOPE, collectionId: id });
