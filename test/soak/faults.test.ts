@@ -16,17 +16,28 @@ import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/bat
 import { makeCollection, SCOPE } from '../support/database.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
 import { testRecord } from '../support/naive-collection.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { fleetingDirectory } from '../support/temporary.ts';
 import { faultOf, interpose, type Run } from './interpose.mjs';
-import { Rounds } from './rounds.ts';
+import { Rounds, SOAK_MINUTES } from './rounds.ts';
 import { applied, type Call, lineOf, type State, Stream, whichStates } from './streams.ts';
 import { recorderFault } from './system-calls.ts';
 import { WRITING_PROCESS } from './writer.ts';
 
 /** Places of failing calls that each Node tries in every run of the tests, of some thousand. */
 const rounds = new Rounds(200, 20_261_129);
+/** What may happen to each of those calls: an error, once or until it is lifted. */
+const KINDS = (['FULL', 'IOERR'] as const).flatMap((name) =>
+  [false, true].map((isLasting) => ({ name, isLasting })),
+);
+/** A prime, by which all places and kinds come up, each once, and the first of them lie far apart. */
+const STRIDE = 7_919;
 /** Failing system calls in every run. */
-const SYSTEM_CALL_COUNT = 20;
+const SYSTEM_CALL_COUNT = SOAK_MINUTES === null ? 20 : 200;
+/** Bytes of a small disk that are taken when a database is made there. */
+const DISK_BYTES = 3_000_000;
+const TAKEN_MAX = 2_800_000;
+const TAKEN_COUNT = SOAK_MINUTES === null ? 4 : 50;
+const TAKEN = Array.from({ length: TAKEN_COUNT }, (_, i) => Math.round((i * TAKEN_MAX) / (TAKEN_COUNT - 1)));
 const HABITS = { dropChance: 0.1, deleteChance: 0.3, settleChance: 0.2, burstChance: 0 };
 const COMMAND_COUNT = 14;
 /** Commands at the end that no fault is put into. */
@@ -144,16 +155,17 @@ async function liveThroughFault(path: string, seed: number): Promise<DatabaseErr
 }
 
 /** Tries one place of a failing call; gives the codes of the errors. */
-async function tryFault(path: string, callCount: number, chance: () => number): Promise<string[]> {
-  const failAt = 1 + Math.floor(chance() * callCount);
-  const name = chance() < 0.5 ? 'FULL' : 'IOERR';
-  saboteur.plan(failAt, name, chance() < 0.3);
+async function tryFault(path: string, seed: number, callCount: number, turn: number): Promise<string[]> {
+  const place = (turn * STRIDE) % (callCount * KINDS.length);
+  const failAt = 1 + Math.floor(place / KINDS.length);
+  const { name, isLasting } = KINDS[place % KINDS.length]!;
+  saboteur.plan(failAt, name, isLasting);
   try {
-    const codes = (await liveThroughFault(path, rounds.seed)).map(({ code }) => code);
+    const codes = (await liveThroughFault(path, seed)).map(({ code }) => code);
     for (const code of codes) expect(CODES).toContain(code);
     return codes;
   } catch (error) {
-    const about = `call ${failAt} of ${callCount}, ${name}: ${saboteur.failedAt} (seed ${rounds.seed})`;
+    const about = `call ${failAt} of ${callCount}, ${name}, ${isLasting}: ${saboteur.failedAt} (seed ${seed})`;
     throw new Error(about, { cause: error });
   } finally {
     saboteur.lift();
@@ -163,19 +175,30 @@ async function tryFault(path: string, callCount: number, chance: () => number): 
 test(`${rounds.title} calls to SQLite and the file system that fail are told and harm nothing`, {
   timeout: rounds.timeout,
 }, async () => {
-  const directory = temporaryDirectory();
-  expect(await liveThroughFault(join(directory, 'whole'), rounds.seed)).toEqual([]);
-  const callCount = saboteur.lift();
-  const chance = seededNumbers(rounds.seed);
+  const directory = fleetingDirectory();
   const codes: Record<string, number> = {};
+  let seed = rounds.seed - 1;
+  let [callCount, turn] = [0, 0];
   for (const round of rounds) {
+    // When all places of a life were tried, another life begins.
+    if (turn === callCount * KINDS.length) {
+      seed++;
+      turn = 0;
+      saboteur.plan(Number.POSITIVE_INFINITY, 'FULL', false);
+      expect(await liveThroughFault(join(directory, `whole-${seed}`), seed)).toEqual([]);
+      callCount = saboteur.lift();
+    }
     const path = join(directory, String(round));
-    for (const code of await tryFault(path, callCount, chance)) codes[code] = (codes[code] ?? 0) + 1;
+    const told = await tryFault(path, seed, callCount, turn++);
+    for (const code of told) codes[code] = (codes[code] ?? 0) + 1;
     rmSync(path, { recursive: true, force: true });
   }
   expect(codes['TESSERA_DISK_FULL']).toBeGreaterThan(0);
   expect(codes['TESSERA_IO']).toBeGreaterThan(0);
-  rounds.report({ faults: rounds.done, callsOfALife: callCount, codes });
+  const places = callCount * KINDS.length;
+  const livesTriedAtAllPlaces = seed - rounds.seed + Math.floor(turn / places);
+  const others = { systemCalls: SYSTEM_CALL_COUNT, fullDisks: disk.fault === null ? TAKEN_COUNT : 0 };
+  rounds.report({ faults: rounds.done, placesOfALife: places, livesTriedAtAllPlaces, ...others, codes });
 });
 
 /** A file system of a few megabytes, or why there is none. */
@@ -186,7 +209,7 @@ function smallDisk(bytes: number): { path: string; fault: string | null } {
   return { path, fault };
 }
 
-const disk = smallDisk(3_000_000);
+const disk = smallDisk(DISK_BYTES);
 afterAll(() => {
   spawnSync('umount', [disk.path]);
   rmSync(disk.path, { recursive: true, force: true });
@@ -195,7 +218,7 @@ if (disk.fault !== null) console.warn(`FULL DISKS ARE NOT TESTED: ${disk.fault}.
 
 // Mounting a small disk takes a privilege that not every machine gives.
 describe.skipIf(disk.fault !== null)('a disk of three megabytes', () => {
-  test.each([0, 1_000_000, 2_000_000, 2_800_000])(
+  test.each(TAKEN)(
     'of which %i are taken fills up, tells it, and works on when there is room',
     async (taken) => {
       const ballast = join(disk.path, 'ballast');
@@ -240,7 +263,7 @@ describe.skipIf(disk.fault !== null)('a disk of three megabytes', () => {
 
 /** Runs writing-process.mjs behind some other command, and compares what it left with what it said. */
 async function runBehind(command: readonly string[], options: object): Promise<string[]> {
-  const path = join(temporaryDirectory(), 'data');
+  const path = join(fleetingDirectory(), 'data');
   const stream = new Stream(0, rounds.seed, HABITS);
   const lines = Array.from({ length: COMMAND_COUNT }, (_, i) => lineOf(0, i, stream.name, stream.at(i)));
   const told = JSON.stringify({ path, tuning: SMALL_INDEX, isTolerant: true, ...options });
