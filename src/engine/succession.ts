@@ -70,7 +70,7 @@ export function succeed(
   const successor = open.find(catalogue.collection({ ...scope, collectionId: successorId }));
   const successorCount = successor?.store.read(({ recordCount }) => recordCount) ?? 0;
   // The file of an empty collection is made for it: its lock is what holds off the first write.
-  return open.make(info).store.write((state) => {
+  return open.make(info, 0).store.write((state) => {
     if (state.sequence !== sequence) return null;
     if (state.recordCount !== successorCount) {
       throw new DatabaseError(
