@@ -24,7 +24,7 @@ const DESCRIPTORS_PER_FILE = 4;
 
 /** What the copy of a damaged file is called while something is saved of it into the file of this name. */
 const DAMAGED = '-damaged';
-/** Where SQLite's files have the size and the number of their pages, big-endian, in a header of this length. */
+/** Where SQLite has the size and the number of pages, big-endian, in a header of this length. */
 const PAGE_SIZE_OFFSET = 16;
 const PAGE_COUNT_OFFSET = 28;
 const HEADER_BYTES = 100;

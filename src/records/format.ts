@@ -21,11 +21,13 @@
 /** Marks a file as ours in SQLite's header: "Tsra" in ASCII. */
 export const APPLICATION_ID = 0x54737261;
 
-/** Bytes of a page of a collection's file, and of one that begins with a large write. */
+/** Bytes of a page of a collection's file. */
 export const PAGE_BYTES = 2048;
+
+/** The same of a file that begins with a large write. */
 export const LARGE_PAGE_BYTES = 8192;
 
-/** Bytes of embeddings from which on a first write is large: the pages of an empty file add a quarter to it. */
+/** Bytes of embeddings from which on a first write is large: the pages of an empty file add a quarter. */
 const LARGE_WRITE_BYTES = 262_144;
 
 /** The page size of a file that begins with so many bytes of embeddings. */
