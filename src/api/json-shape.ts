@@ -16,7 +16,7 @@ export function wrongType(
   value: unknown,
   code: ErrorCode = 'TESSERA_INVALID_CONFIGURATION',
 ): DatabaseError {
-  const shown = show(value instanceof Double ? value.value : value);
+  const shown = value instanceof Double ? String(value) : show(value);
   const message = `${path}: expected ${expected}, got ${shown}`;
   return new DatabaseError(code, message, { details: { reason: 'type' } });
 }

@@ -118,13 +118,33 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** Shows a user's value in a message: JSON where it has any, at most 80 characters. */
+/**
+ * Shows a user's value in a message, at most 80 characters: JSON where it says what the value is, with the
+ * name of the class where it is not a plain object.
+ */
 export function show(value: unknown): string {
   let text: string;
   try {
-    text = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
+    text = describe(value);
   } catch {
-    text = Object.prototype.toString.call(value);
+    text = 'an object that cannot be shown';
   }
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`;
+  // JSON makes null of what is no finite number.
+  if (typeof value === 'number') return String(value);
+  const json = JSON.stringify(value) ?? String(value);
+  const name = classOf(value);
+  return name === null || /^[\d-]/.test(json) ? json : `${name} ${json}`;
+}
+
+/** The class of an object that is more than JSON tells; a `Date` would look like a string. */
+function classOf(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return typeof name === 'string' && name !== '' && name !== 'Object' ? name : null;
 }

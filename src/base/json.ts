@@ -17,6 +17,16 @@ export class Double {
   constructor(value: number) {
     this.value = value;
   }
+
+  /** As a float: `1.0`. */
+  toString(): string {
+    return formatFloat(this.value);
+  }
+
+  /** `JSON.stringify` has no floats. */
+  toJSON(): number {
+    return this.value;
+  }
 }
 
 /**
