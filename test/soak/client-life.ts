@@ -38,6 +38,9 @@ export interface Write {
   readonly of: Selection;
 }
 
+/** Ways to leave a database and to come back to it. */
+type Departure = 'reopen' | 'kill' | 'lose indexes' | 'back up and restore';
+
 /** One step of a life; `of` numbers names or collections, whichever there are. */
 export type Deed =
   | { readonly kind: 'create' | 'get or create'; readonly of: number; readonly mark: number }
@@ -59,7 +62,7 @@ export type Deed =
     }
   | { readonly kind: 'query'; readonly of: number; readonly which: Selection; readonly nResults: number }
   | { readonly kind: 'list' | 'other opener' | 'clock jump' }
-  | { readonly kind: 'reopen' | 'kill' | 'lose indexes'; readonly memory: number };
+  | { readonly kind: Departure; readonly memory: number };
 
 /** A collection of the model. */
 interface Known {
@@ -115,6 +118,7 @@ export class ClientLife {
       case 'reopen':
       case 'kill':
       case 'lose indexes':
+      case 'back up and restore':
         return this.#leaveAndReturn(deed.kind, deed.memory);
       case 'other opener':
         await this.#home.changeOpener?.();
@@ -133,17 +137,7 @@ export class ClientLife {
   async #doWith(
     deed: Exclude<
       Deed,
-      {
-        kind:
-          | 'list'
-          | 'create'
-          | 'get or create'
-          | 'reopen'
-          | 'kill'
-          | 'lose indexes'
-          | 'other opener'
-          | 'clock jump';
-      }
+      { kind: 'list' | 'create' | 'get or create' | Departure | 'other opener' | 'clock jump' }
     >,
   ): Promise<void> {
     const names = [...this.#known.keys()];
@@ -363,11 +357,12 @@ export class ClientLife {
     expect(hits).toEqual(queries.map((query) => model.nearest(query, nResults, filter)));
   }
 
-  async #leaveAndReturn(kind: 'reopen' | 'kill' | 'lose indexes', memory: number): Promise<void> {
-    const { reopen, kill, loseIndexes } = this.#home;
+  async #leaveAndReturn(kind: Departure, memory: number): Promise<void> {
+    const { reopen, kill, loseIndexes, backUpAndRestore } = this.#home;
     if (kind === 'reopen') await reopen?.(memory);
     else if (kind === 'kill') await kill?.(memory);
-    else await loseIndexes?.(memory);
+    else if (kind === 'lose indexes') await loseIndexes?.(memory);
+    else await backUpAndRestore?.(memory);
     this.#meet();
   }
 

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/base/index.ts';
 import { HttpBackend } from '../../src/client/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { createServer, type Listener, listen } from '../../src/server/index.ts';
+import { backup, restore } from '../../src/transfer/index.ts';
 import { BUILT_WORKER } from '../support/database.ts';
 import { dropFollowers } from '../support/kept-cells.ts';
 
@@ -19,6 +20,8 @@ export interface Home {
   kill?(memory: number): Promise<void>;
   /** Closes, takes away what can be made again, and opens. */
   loseIndexes?(memory: number): Promise<void>;
+  /** Backs up what is in use, and goes on with what is restored of that. */
+  backUpAndRestore?(memory: number): Promise<void>;
   /** Goes on with another opener of the same directory. */
   changeOpener?(): Promise<void>;
   jumpClock?(ms: number): void;
@@ -99,6 +102,18 @@ class LocalHome {
     await this.open();
   }
 
+  async backUpAndRestore(memory: number): Promise<void> {
+    const next = join(this.#root!, String(++this.#copyCount));
+    const copy = `${next}-backup`;
+    await backup({ from: this.#path!, to: copy, archive: this.#copyCount % 2 === 0 });
+    await this.close();
+    await restore({ from: copy, to: next });
+    rmSync(copy, { recursive: true });
+    this.#path = next;
+    this.#memory = memory;
+    await this.open();
+  }
+
   async changeOpener(): Promise<void> {
     if (this.#openers.length === 1) return this.open();
     this.#openers.reverse();
@@ -137,6 +152,7 @@ async function homeOf(threads: number, isPersistent: boolean, way: Way): Promise
   const lasting = {
     reopen: (memory: number) => home.reopen(memory),
     loseIndexes: (memory: number) => home.loseIndexes(memory),
+    backUpAndRestore: (memory: number) => home.backUpAndRestore(memory),
     changeOpener: () => home.changeOpener(),
   };
   return {

@@ -1,6 +1,6 @@
 /**
  * The client beside a model, on every kind of backend: random lives of all calls there are, of restarts,
- * kills, other openers, lost indexes, changes of memory, jumps of the clock and calls made at once.
+ * kills, backups, other openers, lost indexes, changes of memory, jumps of the clock and calls made at once.
  *
  * fast-check shrinks a life that fails and prints it with its seed; put it into a test by name.
  */
@@ -86,7 +86,7 @@ const deeds: fc.Arbitrary<Deed> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      kind: kind('reopen', 'kill', 'lose indexes'),
+      kind: kind('reopen', 'kill', 'lose indexes', 'back up and restore'),
       memory: fc.constantFrom(...BUDGETS),
     }),
   },
