@@ -2,6 +2,7 @@
  * What `embed` measures in processes of its own: one runtime on one core, and the function as programs use
  * it. The sides of a comparison answer to the same three calls: `load`, then `embed(texts)`.
  */
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { now, processMemory, quantile } from './measure.mjs';
 
@@ -86,6 +87,16 @@ export async function runtime({ side, texts, shorts, single }) {
   };
 }
 
+/** Processor time of the calling thread, without what its neighbours take; NaN where unknown. */
+function callerCpuMs() {
+  try {
+    const [ns] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+    return Number(ns) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /**
  * The function as a program uses it: rate on threads, questions meanwhile, stalls of the caller's loop,
  * memory.
@@ -97,12 +108,13 @@ export async function program({ texts, threads }) {
   const start = now();
   await model.generate(['The first call.']);
   const firstMs = now() - start;
-  let stallMs = 0;
-  let last = now();
+  let [stallMs, stallCpuMs] = [0, 0];
+  let [last, lastCpu] = [now(), callerCpuMs()];
   const watch = setInterval(() => {
-    const time = now();
+    const [time, cpu] = [now(), callerCpuMs()];
     stallMs = Math.max(stallMs, time - last);
-    last = time;
+    stallCpuMs = Math.max(stallCpuMs, cpu - lastCpu);
+    [last, lastCpu] = [time, cpu];
   }, 1);
   const begun = now();
   let isDone = false;
@@ -124,6 +136,7 @@ export async function program({ texts, threads }) {
     perSecond: (texts.length / ms) * 1e3,
     questionMs: quantile(questions, 0.5),
     stallMs,
+    stallCpuMs: Number.isNaN(stallCpuMs) ? undefined : stallCpuMs,
     before,
     after: processMemory(),
   };

@@ -98,7 +98,8 @@ async function programRows(texts) {
       row(`${name}: load and first call`, 'ms', '', seen.firstMs),
       row(`${name}: a batch of ${texts.length}`, 'texts/s', '', seen.perSecond),
       row(`${name}: a question meanwhile, p50`, 'ms', '', seen.questionMs),
-      row(`${name}: longest stall of the caller's loop`, 'ms', '≤ 20', seen.stallMs),
+      row(`${name}: longest stall of the caller's loop, by the clock`, 'ms', '≤ 20', seen.stallMs),
+      row(`${name}: longest stall of the caller's loop, by processor time`, 'ms', '≤ 20', seen.stallCpuMs),
       row(`${name}: memory that it adds`, 'MB', '', megabytes(seen.after) - megabytes(seen.before)),
     );
   }

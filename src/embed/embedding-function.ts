@@ -23,6 +23,11 @@ export interface TokenCounter {
   readonly maxTokens: number;
   /** How many tokens `text` has, however many the model reads. */
   countTokens(text: string): number;
+  /**
+   * The same, as a generator that pauses often enough for the event loop to come round meanwhile; for texts
+   * of megabytes.
+   */
+  countInPieces?(text: string): Generator<undefined, number, undefined>;
 }
 
 /** Turns texts into embeddings, one a text and in the same order. */

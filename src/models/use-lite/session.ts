@@ -37,8 +37,7 @@ export class Session {
 
   /** Errors: `TESSERA_MODEL_MISSING`, `TESSERA_MODEL_DAMAGED`. */
   static *open({ folder, memory, index, loads }: SessionPlace): Pieces<Session> {
-    const tokenizer = makeTokenizer(folder);
-    yield;
+    const tokenizer = yield* makeTokenizer(folder);
     const kernel = new EncoderKernel(memory);
     if (loads) yield* loadWeights(folder, kernel, 'panels');
     return new Session(tokenizer, new Encoder(kernel, memoryBytes(index)));
@@ -48,7 +47,7 @@ export class Session {
   *embed(texts: readonly string[]): Pieces<Float32Array> {
     const tokens: number[][] = [];
     for (const text of texts) {
-      tokens.push(this.#tokenizer.encode(text));
+      tokens.push(yield* this.#tokenizer.tokens(text));
       yield;
     }
     return yield* this.#encoder.embed(tokens);
@@ -56,6 +55,8 @@ export class Session {
 }
 
 /** The model's tokenizer. Errors: as `Session.open`. */
-export function makeTokenizer(folder: string): UnigramTokenizer {
-  return new UnigramTokenizer(readVocabulary(folder), TOKENS_MAX);
+export function* makeTokenizer(folder: string): Pieces<UnigramTokenizer> {
+  const vocabulary = readVocabulary(folder);
+  yield;
+  return yield* UnigramTokenizer.make(vocabulary, TOKENS_MAX);
 }

@@ -12,9 +12,13 @@
  * that are as good as equal: that is how tokens come out as the model's own tokenizer gives them.
  *
  * A sum of exactly 0 counts as none yet, as it does there; it occurs at the start of a text alone.
+ *
+ * Texts may be megabytes long and one word. So the work is in pieces, and a text is brought to NFKC part by
+ * part, each of which begins with a character that no other composes with: one of ASCII, or an ideograph.
  */
-import { assert } from '../../base/index.ts';
+import { assert, finish, type Pieces } from '../../base/index.ts';
 import type { TokenCounter } from '../../embed/index.ts';
+import { Word } from './word.ts';
 
 /** Pieces with their scores, by id; the score of some is missing and counts as 0. */
 export type Vocabulary = readonly (readonly [piece: string, score: number | null])[];
@@ -23,10 +27,14 @@ export type Vocabulary = readonly (readonly [piece: string, score: number | null
 const RESERVED_COUNT = 6;
 const UNKNOWN = 0;
 const SPACE = '\u2581';
+/** Characters between two pauses: a millisecond, or less. */
+const PIECE_CHARACTERS = 2_048;
+/** Pieces of the vocabulary that are taken in between two pauses: a millisecond. */
+const PIECE_PIECES = 1_000;
 
 /** One node of the tree of pieces: the characters that may follow, and the piece that ends here. */
 interface PieceNode {
-  next: Map<string, PieceNode> | undefined;
+  next: Map<number, PieceNode> | undefined;
   id: number;
 }
 
@@ -36,77 +44,107 @@ export class UnigramTokenizer implements TokenCounter {
   readonly #root: PieceNode = { next: undefined, id: -1 };
   readonly #scores: Float64Array;
 
-  /** `maxTokens` is how many tokens of a text the model reads. */
-  constructor(vocabulary: Vocabulary, maxTokens: number) {
+  private constructor(count: number, maxTokens: number) {
     this.maxTokens = maxTokens;
-    this.#scores = new Float64Array(vocabulary.length);
+    this.#scores = new Float64Array(count);
+  }
+
+  /** `maxTokens` is how many tokens of a text the model reads. */
+  static *make(vocabulary: Vocabulary, maxTokens: number): Pieces<UnigramTokenizer> {
+    const made = new UnigramTokenizer(vocabulary.length, maxTokens);
     for (let id = RESERVED_COUNT; id < vocabulary.length; id++) {
       const [piece, score] = vocabulary[id]!;
       assert(!piece.includes(SPACE, 1), `The piece ${id} has a space within.`);
-      this.#scores[id] = score ?? 0;
-      this.#insert(piece, id);
+      made.#scores[id] = score ?? 0;
+      made.#insert(piece, id);
+      if (id % PIECE_PIECES === 0) yield;
     }
+    return made;
   }
 
   /** How many tokens `text` has, however many the model reads. */
   countTokens(text: string): number {
-    return this.encode(text, Number.POSITIVE_INFINITY).length;
+    return finish(this.countInPieces(text));
+  }
+
+  /** The same, pausing every millisecond. */
+  *countInPieces(text: string): Pieces<number> {
+    return (yield* this.tokens(text, Number.POSITIVE_INFINITY)).length;
   }
 
   /** The first tokens of `text`, by default as many as the model reads. */
   encode(text: string, limit: number = this.maxTokens): number[] {
+    return finish(this.tokens(text, limit));
+  }
+
+  /** The same, pausing every millisecond. */
+  *tokens(text: string, limit: number = this.maxTokens): Pieces<number[]> {
     const tokens: number[] = [];
-    if (text === '') return tokens;
+    const word = new Word();
     let sum = 0;
-    for (const word of wordsOf(text)) {
-      sum = this.#encodeWord([...word], sum, tokens);
-      if (tokens.length >= limit) {
-        tokens.length = limit;
-        break;
+    let done = 0;
+    for (const part of wordParts(text)) {
+      if (part.startsWith(SPACE) && word.length > 0) {
+        sum = yield* this.#take(word, sum, tokens);
+        if (tokens.length >= limit) break;
       }
+      word.append(part);
+      done += part.length;
+      if (done < PIECE_CHARACTERS) continue;
+      done = 0;
+      yield;
     }
+    if (tokens.length < limit) yield* this.#take(word, sum, tokens);
+    if (tokens.length > limit) tokens.length = limit;
     return tokens;
   }
 
-  /** Appends the tokens of a word to `tokens`; takes and returns the sum of the scores up to it. */
-  #encodeWord(symbols: readonly string[], sum: number, tokens: number[]): number {
-    const sums = new Float64Array(symbols.length + 1);
-    const ids = new Int32Array(symbols.length + 1);
-    const starts = new Int32Array(symbols.length + 1);
-    sums[0] = sum;
-    for (let start = 0; start < symbols.length; start++) {
-      const offer = (id: number, end: number): void => {
-        const offered = sums[start]! + this.#scores[id]!;
-        if (sums[end] !== 0 && offered < sums[end]!) return;
-        sums[end] = offered;
-        ids[end] = id;
-        starts[end] = start;
-      };
-      let node = this.#root.next?.get(symbols[start]!);
+  /** Appends a word's tokens and empties it; takes and returns the sum of the scores up to it. */
+  *#take(word: Word, sum: number, tokens: number[]): Pieces<number> {
+    const { length } = word;
+    word.begin(sum);
+    for (let from = 0; from < length; from += PIECE_CHARACTERS) {
+      if (from > 0) yield;
+      this.#advance(word, from, Math.min(from + PIECE_CHARACTERS, length));
+    }
+    const first = tokens.length;
+    let done = 0;
+    for (let end = length; end > 0; end = word.starts[end]!) {
+      const id = word.ids[end]!;
+      if (id !== UNKNOWN || end === length || tokens.at(-1) !== UNKNOWN) tokens.push(id);
+      if (++done % PIECE_CHARACTERS === 0) yield;
+    }
+    joinReversed(tokens, first);
+    word.length = 0;
+    return word.sums[length]!;
+  }
+
+  /** Offers every piece that starts from `from` on and before `to`. */
+  #advance(word: Word, from: number, to: number): void {
+    const { characters, length } = word;
+    for (let start = from; start < to; start++) {
+      let node = this.#root.next?.get(characters[start]!);
       let isKnown = false;
-      for (let end = start + 1; node !== undefined; node = node.next?.get(symbols[end++]!)) {
-        if (node.id < 0) continue;
-        offer(node.id, end);
-        isKnown = true;
+      for (let end = start + 1; node !== undefined; end++) {
+        if (node.id >= 0) {
+          word.offer(node.id, start, end, this.#scores[node.id]!);
+          isKnown = true;
+        }
+        node = end < length ? node.next?.get(characters[end]!) : undefined;
       }
-      if (!isKnown) offer(UNKNOWN, start + 1);
+      if (!isKnown) word.offer(UNKNOWN, start, start + 1, this.#scores[UNKNOWN]!);
     }
-    const reversed: number[] = [];
-    for (let end = symbols.length; end > 0; end = starts[end]!) reversed.push(ids[end]!);
-    for (const id of reversed.reverse()) {
-      if (id !== UNKNOWN || tokens.at(-1) !== UNKNOWN) tokens.push(id);
-    }
-    return sums[symbols.length]!;
   }
 
   #insert(piece: string, id: number): void {
     let node = this.#root;
     for (const symbol of piece) {
+      const character = symbol.codePointAt(0)!;
       node.next ??= new Map();
-      let next = node.next.get(symbol);
+      let next = node.next.get(character);
       if (next === undefined) {
         next = { next: undefined, id: -1 };
-        node.next.set(symbol, next);
+        node.next.set(character, next);
       }
       node = next;
     }
@@ -114,18 +152,42 @@ export class UnigramTokenizer implements TokenCounter {
   }
 }
 
-/** The words of a text as the model sees them, each with the ▁ before it. */
-function* wordsOf(text: string): Generator<string> {
-  const normal = text.normalize('NFKC').replaceAll(' ', SPACE);
-  if (normal === '') return;
-  let start = 0;
-  let prefix = SPACE;
-  for (;;) {
-    const end = normal.indexOf(SPACE, start + (prefix === '' ? 1 : 0));
-    if (end < 0) break;
-    yield prefix + normal.slice(start, end);
-    start = end;
-    prefix = '';
+/** Turns round the tokens from `first` on, and drops the first of them that is unknown after another. */
+function joinReversed(tokens: number[], first: number): void {
+  if (tokens.at(-1) === UNKNOWN && tokens[first - 1] === UNKNOWN) tokens.pop();
+  for (let left = first, right = tokens.length - 1; left < right; left++, right--) {
+    const id = tokens[left]!;
+    tokens[left] = tokens[right]!;
+    tokens[right] = id;
   }
-  yield prefix + normal.slice(start);
+}
+
+/** The words of a text as the model sees them, each with the ▁ before it; long ones in parts, without it. */
+function* wordParts(text: string): Generator<string> {
+  let isFirst = true;
+  for (const normal of normalParts(text)) {
+    const part = (isFirst ? SPACE : '') + normal.replaceAll(' ', SPACE);
+    isFirst = false;
+    let start = 0;
+    for (let end = part.indexOf(SPACE, 1); end >= 0; end = part.indexOf(SPACE, start + 1)) {
+      yield part.slice(start, end);
+      start = end;
+    }
+    yield part.slice(start);
+  }
+}
+
+/** A text in NFKC, part by part; see the top of this file. */
+function* normalParts(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    let end = start + PIECE_CHARACTERS;
+    while (end < text.length && !isApart(text.charCodeAt(end))) end++;
+    yield text.slice(start, end).normalize('NFKC');
+    start = end;
+  }
+}
+
+/** Whether NFKC before and from a character on does not depend on the other: ASCII, and ideographs. */
+function isApart(unit: number): boolean {
+  return unit < 0x80 || (unit >= 0x4e00 && unit <= 0x9fff);
 }

@@ -5,7 +5,7 @@
  * It is stored as `use-lite` with the version of its weights. Chroma's own default, all-MiniLM-L6-v2, has 384
  * dimensions and another name (minilm/): the two never stand for each other.
  */
-import { DatabaseError, show } from '../../base/index.ts';
+import { DatabaseError, inTurns, show } from '../../base/index.ts';
 import type {
   EmbeddingFunction,
   EmbeddingFunctionConfig,
@@ -43,7 +43,7 @@ const RUNTIMES: readonly string[] = ['auto', 'wasm', 'onnx'];
 
 /** One pool for all who ask for the same files, threads and runtime: the weights are in memory once. */
 const pools = new Map<string, EncoderPool>();
-const tokenizers = new Map<string, TokenCounter>();
+const tokenizers = new Map<string, Promise<TokenCounter>>();
 
 /** See the top of this file. Nothing is loaded before the first text. */
 export class UseLiteEmbeddingFunction implements EmbeddingFunction {
@@ -130,8 +130,10 @@ export class UseLiteEmbeddingFunction implements EmbeddingFunction {
     const folder = weightsFolder(this.#modelPath);
     let tokenizer = tokenizers.get(folder);
     if (tokenizer === undefined) {
-      tokenizer = makeTokenizer(folder);
+      tokenizer = inTurns(makeTokenizer(folder));
       tokenizers.set(folder, tokenizer);
+      // What failed is tried again by the next call.
+      tokenizer.catch(() => tokenizers.delete(folder));
     }
     return tokenizer;
   }

@@ -10,7 +10,7 @@
  * A runtime that computes something else than the model does would write embeddings that look right. So each
  * session first embeds `PROBE`, whose embedding is written here.
  */
-import { assert, DatabaseError, finish } from '../../../base/index.ts';
+import { assert, DatabaseError, finish, inTurns } from '../../../base/index.ts';
 import {
   importOnnx,
   ONNX_INSTALL_HINT,
@@ -73,7 +73,7 @@ export class OnnxEmbedder {
    * `TESSERA_MODEL_DAMAGED`.
    */
   static async open(folder: string, load: LoadOnnx = importOnnx): Promise<OnnxEmbedder> {
-    const tokenizer = makeTokenizer(folder);
+    const tokenizer = await inTurns(makeTokenizer(folder));
     const onnx = await load().catch((cause: unknown) => {
       throw unusable('it cannot be loaded', cause);
     });
@@ -97,7 +97,7 @@ export class OnnxEmbedder {
   async embed(texts: readonly string[]): Promise<Float32Array> {
     const rows = new Float32Array(texts.length * DIMENSION);
     for (const [i, text] of texts.entries()) {
-      const tokens = this.#tokenizer.encode(text);
+      const tokens = await inTurns(this.#tokenizer.tokens(text));
       rows.set(tokens.length === 0 ? this.#emptyRow : await this.#run(tokens), i * DIMENSION);
     }
     return rows;
