@@ -18,7 +18,7 @@ const RESULT_CODES: ReadonlyMap<number, readonly [name: string, code: ErrorCode,
     [
       'READONLY',
       'TESSERA_READ_ONLY',
-      'The file, or the one that SQLite keeps beside it even for reading, cannot be written. Check the permissions of the directory',
+      'The file, or the one that SQLite keeps beside it even for reading, cannot be written. Check the permissions of the directory; if a power cut left it so, open it once without readOnly',
     ],
   ],
   [10, ['IOERR', 'TESSERA_IO', 'Reading or writing the file failed. Check the disk']],
