@@ -59,9 +59,8 @@ const DEAD_SHARE_MAX = 0.25;
 const DEAD_COUNT_MIN = 1_024;
 
 /**
- * WebAssembly memory cannot shrink, so an index with room for this many times the records is loaded anew: at
- * most two loads for each time that a collection loses three quarters of its records. Room for fewer than so
- * many slots is not worth it.
+ * WebAssembly memory cannot shrink, so an index that has held this many times its records is loaded anew: once
+ * for each time that three quarters of them go. Room for fewer slots than `ROOM_MIN` is not worth it.
  */
 const ROOM_FACTOR_MAX = 4;
 const ROOM_MIN = 4_096;
@@ -328,7 +327,7 @@ export class CollectionIndexes {
   }
 
   #hasFarTooMuchRoom(): boolean {
-    const room = this.#vectors?.capacity ?? 0;
+    const room = this.#vectors?.peakCount ?? 0;
     return room > ROOM_MIN && room > ROOM_FACTOR_MAX * this.#vectors!.liveCount;
   }
 

@@ -22,9 +22,15 @@ export class CellMembers {
   #cells = new Int32Array(0);
   #places = new Uint32Array(0);
   #liveCount = 0;
+  #peakCount = 0;
 
   get liveCount(): number {
     return this.#liveCount;
+  }
+
+  /** The most slots that there ever were. */
+  get peakCount(): number {
+    return this.#peakCount;
   }
 
   get bytes(): number {
@@ -59,7 +65,7 @@ export class CellMembers {
   add(slot: number, isApart: boolean): void {
     this.#reserve(slot + 1);
     assert(this.#cells[slot] === ABSENT, 'A slot was added to the index twice.');
-    this.#liveCount++;
+    this.#countOne();
     this.#cells[slot] = isApart ? APART : WAITING;
     this.#places[slot] = (isApart ? this.apart : this.waiting).push(slot);
   }
@@ -87,7 +93,7 @@ export class CellMembers {
   adopt(slot: number, cell: number, entry: number): void {
     this.#reserve(slot + 1);
     assert(this.#cells[slot] === ABSENT, 'An entry of a cell was adopted whose slot is in the index.');
-    this.#liveCount++;
+    this.#countOne();
     this.#cells[slot] = cell;
     this.#places[slot] = entry;
   }
@@ -162,6 +168,11 @@ export class CellMembers {
     }
     const list = cell === WAITING ? this.waiting : this.apart;
     this.#places[list.removeAt(place)] = place;
+  }
+
+  #countOne(): void {
+    this.#liveCount++;
+    this.#peakCount = Math.max(this.#peakCount, this.#liveCount);
   }
 
   #reserve(count: number): void {

@@ -121,9 +121,9 @@ export class ClusteredIndex {
     return this.#members.liveCount;
   }
 
-  /** Slots that there is memory for, which never becomes less. */
-  get capacity(): number {
-    return this.#members.capacity;
+  /** The most slots that ever held vectors: there is memory for so many, since it never becomes less. */
+  get peakCount(): number {
+    return this.#members.peakCount;
   }
 
   /** Slots that are in no cell. */
