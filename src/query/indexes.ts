@@ -59,8 +59,8 @@ const DEAD_SHARE_MAX = 0.25;
 const DEAD_COUNT_MIN = 1_024;
 
 /**
- * WebAssembly memory cannot shrink, so an index that has held this many times its records is loaded anew: once
- * for each time that three quarters of them go. Room for fewer slots than `ROOM_MIN` is not worth it.
+ * WebAssembly memory cannot shrink, so an index that has held this many times its records is loaded anew:
+ * once for each time that three quarters of them go. Room for fewer slots than `ROOM_MIN` is not worth it.
  */
 const ROOM_FACTOR_MAX = 4;
 const ROOM_MIN = 4_096;
