@@ -1,5 +1,6 @@
 /** A collection as programs use it: the shape of the `chromadb` client's, over any `Backend`. */
 import {
+  type Backend,
   type CollectionConfiguration,
   type CollectionInfo,
   type CollectionSchema,
@@ -54,8 +55,8 @@ import {
   type UpdateInput,
 } from './collection-input.ts';
 import { updateConfiguration } from './configuration.ts';
-import { type Cancellable, type Connection, checkSignal } from './connection.ts';
-import { Embedder } from './embedder.ts';
+import { type Cancellable, type Connection, checkSignal, isSuperseded } from './connection.ts';
+import { checkExchange, Embedder } from './embedder.ts';
 import type { DefaultGetInclude, DefaultQueryInclude, GetInclude, QueryInclude } from './include.ts';
 import { findLongTexts, type LongText, type WriteReport, warnOfLongTexts } from './long-texts.ts';
 import { REEMBED_MEMBERS, Reembedding, type ReembedInput, type ReembedResult } from './reembed.ts';
@@ -288,7 +289,7 @@ export class Collection {
     checkMembers(input, 'fork', FORK_MEMBERS);
     const name = parseText(input.name, 'name');
     checkName(name);
-    const backend = await this.#connection.backend(input);
+    const backend = await this.#backendOfHeir(input);
     const info = await backend.fork(this.#scope, name, { signal: input.signal });
     return new Collection(this.#connection, info, this.#decidedFunction, this.#models);
   }
@@ -317,7 +318,7 @@ export class Collection {
    */
   async settle(options: Cancellable = {}): Promise<void> {
     checkMembers(options, 'settle', SIGNAL_MEMBERS);
-    const backend = await this.#connection.backend(options);
+    const backend = await this.#backendOfHeir(options);
     await backend.settle(this.#scope, { signal: options.signal });
   }
 
@@ -329,7 +330,7 @@ export class Collection {
    */
   async stats(options: Cancellable = {}): Promise<CollectionStatistics> {
     checkMembers(options, 'stats', SIGNAL_MEMBERS);
-    const backend = await this.#connection.backend(options);
+    const backend = await this.#backendOfHeir(options);
     return backend.statistics(this.#scope, { signal: options.signal });
   }
 
@@ -341,7 +342,7 @@ export class Collection {
    */
   async verify(options: Cancellable = {}): Promise<VerifyReport> {
     checkMembers(options, 'verify', SIGNAL_MEMBERS);
-    const backend = await this.#connection.backend(options);
+    const backend = await this.#backendOfHeir(options);
     return backend.verify(this.#scope, { signal: options.signal });
   }
 
@@ -353,7 +354,7 @@ export class Collection {
    */
   async repair(options: Cancellable = {}): Promise<RepairReport> {
     checkMembers(options, 'repair', SIGNAL_MEMBERS);
-    const backend = await this.#connection.backend(options);
+    const backend = await this.#backendOfHeir(options);
     return backend.repair(this.#scope, { signal: options.signal });
   }
 
@@ -368,7 +369,7 @@ export class Collection {
     checkMembers(input, 'salvage', FORK_MEMBERS);
     const name = parseText(input.name, 'name');
     checkName(name);
-    const backend = await this.#connection.backend(input);
+    const backend = await this.#backendOfHeir(input);
     return backend.salvage(this.#scope, name, { signal: input.signal });
   }
 
@@ -390,9 +391,13 @@ export class Collection {
     };
     const backend = await this.#connection.backend(input);
     const options = { signal: input.signal };
-    await this.#following(input, () => backend.updateCollection(this.#scope, changes, options));
+    const exchanged = configuration?.embeddingFunction;
+    await this.#following(input, async () => {
+      if (exchanged) checkExchange(exchanged, await backend.getCollectionById(this.#scope, options));
+      await backend.updateCollection(this.#scope, changes, options);
+    });
     this.#info = await backend.getCollectionById(this.#scope, options);
-    const passed = configuration?.embeddingFunction ?? this.#decidedFunction;
+    const passed = exchanged ?? this.#decidedFunction;
     if (passed !== undefined) {
       this.#embedder = new Embedder(passed, this.#info, this.#models);
     }
@@ -409,7 +414,7 @@ export class Collection {
    */
   async reembed(input: ReembedInput): Promise<ReembedResult> {
     checkMembers(input, 'reembed', REEMBED_MEMBERS);
-    const backend = await this.#connection.backend(input);
+    const backend = await this.#backendOfHeir(input);
     const info = await backend.getCollectionById(this.#scope, { signal: input.signal });
     const hold = <T>(work: () => Promise<T>): Promise<T> => this.#connection.hold(info.id, work);
     const { result, heir } = await (await Reembedding.begin({ backend, info, input, hold })).run();
@@ -473,7 +478,7 @@ export class Collection {
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof DatabaseError) || error.code !== 'TESSERA_SUPERSEDED') throw error;
+      if (!isSuperseded(error)) throw error;
       if (this.#info.id === id) {
         const { tenant, database, name } = this.#info;
         const backend = await this.#connection.backend(input);
@@ -484,6 +489,24 @@ export class Collection {
       if (isGiven(input.embeddings) || isGiven(input.queryEmbeddings)) throw error;
       return this.#following(input, call);
     }
+  }
+
+  /**
+   * For calls that a former collection answers, too: an object that was opened before its collection was
+   * embedded anew stands for the successor first, as it would in any other call.
+   */
+  async #backendOfHeir(input: Cancellable): Promise<Backend> {
+    const backend = await this.#connection.backend(input);
+    const ask = (): Promise<unknown> => backend.count(this.#scope, { signal: input.signal });
+    // Whatever else is wrong, the call itself will say.
+    const isFormer = await ask().then(() => false, isSuperseded);
+    if (isFormer) {
+      await this.#following(input, ask).catch((error: unknown) => {
+        // Opened under the former collection's own name, which is then what is meant.
+        if (!isSuperseded(error)) throw error;
+      });
+    }
+    return backend;
   }
 
   #become(info: CollectionInfo, passed: EmbeddingFunction | undefined): void {

@@ -121,6 +121,11 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   throwIfAborted(signal);
 }
 
+/** Whether a call failed because its collection was embedded anew. */
+export function isSuperseded(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === 'TESSERA_SUPERSEDED';
+}
+
 function isRejected(promise: Promise<unknown>): Promise<boolean> {
   return promise.then(
     () => false,

@@ -150,17 +150,43 @@ export class Embedder {
 
 type EmbeddingRow = readonly number[] | Float32Array;
 
+/**
+ * Whether a function may take the place of the stored one by `modify`, which embeds nothing anew: where the
+ * collection has had no embeddings yet, or they are of the same model. Errors: `TESSERA_EMBEDDING_FUNCTION`.
+ */
+export function checkExchange(passed: EmbeddingFunction, info: CollectionInfo): void {
+  const stored = storedEmbeddingFunction(info.configuration.embeddingFunction);
+  if (info.dimension === null || stored?.type !== 'known' || stored.name === 'default') return;
+  const given = namedFunction(passed, stored);
+  if (given !== null && isSameFunction(given, stored)) return;
+  throw new DatabaseError(
+    'TESSERA_EMBEDDING_FUNCTION',
+    `The collection ${show(info.name)} holds embeddings of the embedding function ${showFunction(stored)}, and modify ` +
+      `cannot exchange it for ${given === null ? 'a function without a name' : showFunction(given)}: embeddings of ` +
+      'different functions cannot be compared. Call collection.reembed({ embeddingFunction }), which embeds the documents anew.',
+    { details: { collection: info.name, stored: stored.name, passed: passed.name ?? null } },
+  );
+}
+
+/** A function as it would be stored beside `stored`; `null` where it has no name. */
+function namedFunction(
+  passed: EmbeddingFunction,
+  stored: StoredEmbeddingFunction & { readonly type: 'known' },
+): StoredEmbeddingFunction | null {
+  if (!passed.name) return null;
+  const described = describeEmbeddingFunction(passed);
+  return described.type === 'known' ? described : { ...stored, name: passed.name };
+}
+
 /** Chroma's clients store `default` without being asked, so it contradicts nothing. */
 function checkConflict(
   passed: EmbeddingFunction,
   stored: StoredEmbeddingFunction | null,
   collection: string,
 ): void {
-  if (stored?.type !== 'known' || !passed.name) return;
-  if (stored.name === 'default') return;
-  const described = describeEmbeddingFunction(passed);
-  const given = described.type === 'known' ? described : { ...stored, name: passed.name };
-  if (isSameFunction(given, stored)) return;
+  if (stored?.type !== 'known' || stored.name === 'default') return;
+  const given = namedFunction(passed, stored);
+  if (given === null || isSameFunction(given, stored)) return;
   throw new DatabaseError(
     'TESSERA_EMBEDDING_FUNCTION',
     `The collection ${show(collection)} was made with the embedding function ${showFunction(stored)}, got ` +

@@ -193,7 +193,20 @@ export function embeddingFunctionCases(subject: Subject): void {
       ]);
     });
 
-    test('modify stores another function', async () => {
+    test('modify refuses another function for embeddings that are there, and says what changes them', async () => {
+      const made = await subject.collection({ embeddingFunction: new Measures() });
+      await made.add({ ids: ['a'], documents: ['one'] });
+      const nameless: EmbeddingFunction = { generate: async (texts) => texts.map(() => [1, 2]) };
+      for (const embeddingFunction of [new CosineMeasures(), nameless]) {
+        const refused = made.modify({ metadata: { changed: true }, configuration: { embeddingFunction } });
+        await expectFault(refused, 'TESSERA_EMBEDDING_FUNCTION', /"measures".*collection\.reembed/);
+      }
+      await made.modify({ configuration: { embeddingFunction: new Measures() } });
+      const found = await subject.client.getCollection({ name: made.name });
+      expect([found.embeddingFunction, found.metadata]).toEqual([expect.any(Measures), undefined]);
+    });
+
+    test('modify stores another function where there are no embeddings yet', async () => {
       const made = await subject.collection({ embeddingFunction: new Measures() });
       await made.modify({ configuration: { embeddingFunction: new CosineMeasures() } });
       expect(made.embeddingFunction).toBeInstanceOf(CosineMeasures);

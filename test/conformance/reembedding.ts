@@ -121,6 +121,22 @@ export function reembeddingCases(subject: Subject): void {
       await expectFault(port, 'TESSERA_COLLECTION_NOT_FOUND');
     });
 
+    test('objects that were opened before follow in every call, also in those that a former one answers', async () => {
+      const films = await filled(8);
+      const open = () => subject.client.getCollection({ name: films.name });
+      const [forking, looking, again] = [await open(), await open(), await open()];
+      await films.reembed({ embeddingFunction: new Repeats(3) });
+      expect((await looking.stats()).dimension).toBe(3);
+      expect(looking.id).toBe(films.id);
+      const fork = await forking.fork({ name: subject.name() });
+      expect((await fork.get({ ids: 'id-1', include: ['embeddings'] })).embeddings![0]).toHaveLength(3);
+      await again.reembed({ embeddingFunction: new Repeats(4), formerName: `${films.name}.earlier` });
+      const names = (await subject.client.listCollections()).map(({ name }) => name);
+      expect(names.filter((name) => name.startsWith(films.name)).sort()).toEqual(
+        ['', '.earlier', '.former'].map((ending) => `${films.name}${ending}`),
+      );
+    });
+
     test('takes over what is written, changed and deleted meanwhile', async () => {
       const films = await filled(30);
       const threes = new Repeats(3);
