@@ -1,19 +1,21 @@
 /** Texts that are longer than their model reads: who is told of them, and how. */
 import { inTurns, type Pieces, show, warn } from '../base/index.ts';
-import type { EmbeddingFunction, TokenCounter } from '../embed/index.ts';
+import { type EmbeddingFunction, estimateTokens, type TokenCounter } from '../embed/index.ts';
 
 /** A document of which the model has read only the beginning. */
 export interface LongText {
   readonly id: string;
   readonly tokenCount: number;
   readonly maxTokens: number;
+  /** Whether `tokenCount` is an estimate by the text's length, since the function does not count tokens. */
+  readonly isEstimate?: true;
 }
 
 /** What a write has to say. */
 export interface WriteReport {
   /**
-   * Documents that are longer than the model reads; empty where the function does not tell. They are stored
-   * whole, and found by their beginning: `splitText` makes parts that are read whole.
+   * Documents that are longer than the model reads; empty where the function says nothing of it. They are
+   * stored whole, and found by their beginning: `splitText` makes parts that are read whole.
    */
   readonly longTexts: readonly LongText[];
 }
@@ -31,7 +33,11 @@ export async function findLongTexts(
   documents: readonly unknown[],
 ): Promise<LongText[]> {
   const counter = await embeddingFunction?.tokenCounter?.();
-  return counter === undefined ? [] : inTurns(count(counter, ids, documents));
+  if (counter !== undefined) return inTurns(count(counter, ids, documents));
+  const maxTokens = embeddingFunction?.maxTokens;
+  if (maxTokens === undefined) return [];
+  const found = await inTurns(count({ maxTokens, countTokens: estimateTokens }, ids, documents));
+  return found.map((text) => ({ ...text, isEstimate: true }));
 }
 
 function* count(
@@ -68,7 +74,7 @@ export function warnOfLongTexts(collection: string, [first]: readonly LongText[]
   warn(
     'TESSERA_LONG_TEXT',
     `The model of the collection ${show(collection)} reads ${first.maxTokens} tokens of a text, and the document of ` +
-      `${show(first.id)} has ${first.tokenCount}: it is found by its beginning alone. Cut long texts with splitText, or ` +
+      `${show(first.id)} has ${first.isEstimate ? 'by an estimate ' : ''}${first.tokenCount}: it is found by its beginning alone. Cut long texts with splitText, or ` +
       'by `tessera ingest`. What add, upsert and update return lists every such document.',
   );
 }

@@ -40,6 +40,11 @@ export interface EmbeddingFunction {
   ): Promise<readonly (readonly number[] | Float32Array)[]>;
   /** The counter of the model's tokens, where the function knows them. Errors: those of `generate`. */
   tokenCounter?(): Promise<TokenCounter>;
+  /**
+   * How many tokens of a text the model reads, where that is known and tokens cannot be counted: the length
+   * of texts is then told by an estimate.
+   */
+  readonly maxTokens?: number | undefined;
   /** Name under which the class is registered. */
   readonly name?: string;
   /** Space that a collection gets which does not name one; heeded when `supportedSpaces` is there too. */

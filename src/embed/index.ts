@@ -11,6 +11,7 @@ export type {
   TokenCounter,
 } from './embedding-function.ts';
 export type { EmbeddingModels } from './embedding-models.ts';
+export { estimateTokens } from './estimate-tokens.ts';
 export { CohereEmbeddingFunction, type CohereOptions } from './providers/cohere.ts';
 export { GoogleGeminiEmbeddingFunction, type GoogleGeminiOptions } from './providers/google-gemini.ts';
 export {

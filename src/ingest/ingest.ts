@@ -17,7 +17,7 @@ import { relative, resolve, sep } from 'node:path';
 import type { Metadata, MetadataChanges } from '../api/index.ts';
 import { DatabaseError, show, throwIfAborted } from '../base/index.ts';
 import type { Collection } from '../client/index.ts';
-import { splitText, type TokenCounter } from '../embed/index.ts';
+import { estimateTokens, splitText, type TokenCounter } from '../embed/index.ts';
 import { type Files, systemFiles } from '../io/index.ts';
 import { ENDINGS, type FileText, isReadable, readTexts } from './formats.ts';
 
@@ -87,14 +87,8 @@ const WRITE_SIZE = 2000;
 /** Share of a part that overlaps with the one before it. */
 const OVERLAP_SHARE = 1 / 8;
 
-/**
- * Where the model's tokens are not known: four characters a token, which is the mean of English, and parts of
- * a length that models of today read with ease.
- */
-const ROUGH_COUNTER: TokenCounter = {
-  maxTokens: 512,
-  countTokens: (text) => Math.ceil(text.length / 4),
-};
+/** Where the model's tokens cannot be counted: parts of a length that models of today read with ease. */
+const ROUGH_COUNTER: TokenCounter = { maxTokens: 512, countTokens: estimateTokens };
 
 /** A part of a text, as it becomes a record. */
 interface Part {

@@ -193,6 +193,17 @@ export function embeddingFunctionCases(subject: Subject): void {
       ]);
     });
 
+    test('where tokens are not counted but their limit is known, long documents are told of by an estimate', async () => {
+      class Limited extends Measures {
+        readonly maxTokens = 4;
+      }
+      const made = await subject.collection({ embeddingFunction: new Limited() });
+      const documents = ['sixteen letters.', 'seventeen letters', 'no'];
+      expect(await made.add({ ids: ['a', 'b', 'c'], documents })).toEqual({
+        longTexts: [{ id: 'b', tokenCount: 5, maxTokens: 4, isEstimate: true }],
+      });
+    });
+
     test('modify refuses another function for embeddings that are there, and says what changes them', async () => {
       const made = await subject.collection({ embeddingFunction: new Measures() });
       await made.add({ ids: ['a'], documents: ['one'] });

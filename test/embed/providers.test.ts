@@ -304,6 +304,45 @@ describe('any provider', () => {
     expect(standIn.arrivals.map(({ body }) => body.input.length)).toEqual([1, 1, 1, 2]);
   });
 
+  test('a text that the provider refuses for its length is told apart from other refusals', async () => {
+    const tooLong = [
+      [400, "This model's maximum context length is 8192 tokens, however you requested 10000 tokens."],
+      [400, "Invalid 'input[0]': maximum input length is 8192 tokens."],
+      [400, 'Input id 0 has 9000 tokens, exceeding max 8192 tokens.'],
+      [400, 'the input length exceeds the context length'],
+      [413, '`inputs` must have less than 512 tokens. Given: 600'],
+    ] as const;
+    for (const [status, message] of tooLong) {
+      standIn.answerNext({ status, body: { error: { message } } });
+      await expect(make({}).generate(['a']), message).rejects.toMatchObject({
+        code: 'TESSERA_LIMIT_EXCEEDED',
+        message: expect.stringMatching(/splitText/),
+      });
+    }
+    const others = [
+      [400, 'invalid token type'],
+      [401, 'maximum tokens'],
+      [400, 'The max allowed tokens per submitted batch is 120000.'],
+    ] as const;
+    for (const [status, message] of others) {
+      standIn.answerNext({ status, body: { error: { message } } });
+      await expect(make({}).generate(['a']), message).rejects.toMatchObject({
+        code: 'TESSERA_EMBEDDING_FUNCTION',
+      });
+    }
+  });
+
+  test('the limit of known models is known, and that of others can be said', () => {
+    const limitOf = (modelName: string, maxTokens?: number): number | undefined =>
+      new OpenAIEmbeddingFunction({ modelName, maxTokens, environment }).maxTokens;
+    expect(limitOf('text-embedding-3-small')).toBe(8_192);
+    expect(limitOf('text-embedding-3-small', 512)).toBe(512);
+    expect(limitOf('a-model-of-mine')).toBeUndefined();
+    expect(limitOf('a-model-of-mine', 512)).toBe(512);
+    expect(new MistralEmbeddingFunction({ model: 'mistral-embed', environment }).maxTokens).toBe(8_192);
+    expect(() => limitOf('m', 0)).toThrow(expect.objectContaining({ code: 'TESSERA_INVALID_ARGUMENT' }));
+  });
+
   test('a missing key is an error that names the variable; a local server needs none', async () => {
     await expect(make({ apiKeyEnvVar: 'MY_KEY_UNSET' }).generate(['a'])).rejects.toMatchObject({
       code: 'TESSERA_EMBEDDING_FUNCTION',

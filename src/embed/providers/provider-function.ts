@@ -22,6 +22,7 @@ import type { EmbeddingFunction, EmbeddingFunctionConfig, EmbedOptions } from '.
 import { isSameModel } from '../same-model.ts';
 import { checkProviderOptions, PROVIDER_DEFAULTS, type ProviderOptions } from './provider-options.ts';
 import { type ProviderRequest, providerFault, Requests, SYSTEM_POLICY } from './requests.ts';
+import { tokenLimit } from './token-limits.ts';
 
 /** What a text is embedded for; some models embed questions differently. */
 export type Purpose = 'document' | 'query';
@@ -54,6 +55,7 @@ export abstract class ProviderFunction implements EmbeddingFunction {
   readonly #requests: Requests;
   readonly #batchSize: number;
   readonly #concurrency: number;
+  readonly #maxTokens: number | undefined;
   #dimension: number | null = null;
 
   protected constructor(traits: ProviderTraits, options: ProviderOptions) {
@@ -65,6 +67,7 @@ export abstract class ProviderFunction implements EmbeddingFunction {
     this.#batchSize = Math.min(options.batchSize ?? traits.limits.count, traits.limits.count);
     this.#concurrency = options.concurrency ?? PROVIDER_DEFAULTS.concurrency;
     const { requestsPerMinute, fetch } = options;
+    this.#maxTokens = options.maxTokens;
     this.#requests = new Requests(traits.provider, {
       ...SYSTEM_POLICY,
       fetch: fetch ?? ((request) => globalThis.fetch(request)),
@@ -98,6 +101,11 @@ export abstract class ProviderFunction implements EmbeddingFunction {
   /** Embeds texts that are asked for. Errors: as `generate`. */
   generateForQueries(texts: string[], options?: EmbedOptions): Promise<number[][]> {
     return this.#embed(texts, 'query', options?.signal);
+  }
+
+  /** Tokens of a text that the model reads; `undefined` where that is not known. */
+  get maxTokens(): number | undefined {
+    return this.#maxTokens ?? tokenLimit(this.getConfig());
   }
 
   defaultSpace(): Space {

@@ -20,6 +20,8 @@ export interface ProviderOptions {
   readonly retryCount?: number | undefined;
   /** Milliseconds that one try may take. */
   readonly timeoutMs?: number | undefined;
+  /** Tokens of a text that the model reads, for models of which that is not known here. */
+  readonly maxTokens?: number | undefined;
   readonly fetch?: Fetch | undefined;
   readonly environment?: Environment | undefined;
 }
@@ -36,6 +38,7 @@ const COUNTS: readonly [keyof ProviderOptions, minimum: number][] = [
   ['requestsPerMinute', 1],
   ['retryCount', 0],
   ['timeoutMs', 1],
+  ['maxTokens', 1],
 ];
 
 /** Refuses what cannot be an option's value. Errors: `TESSERA_INVALID_ARGUMENT`. */

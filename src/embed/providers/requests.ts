@@ -11,6 +11,7 @@
  */
 import { type Clock, DatabaseError, systemClock, systemRandom, throwIfAborted } from '../../base/index.ts';
 import type { Fetch } from './provider-options.ts';
+import { isTooLong } from './token-limits.ts';
 
 /** How requests are made; every part has a default for users and a stand-in in tests. */
 export interface RequestPolicy {
@@ -76,8 +77,8 @@ export class Requests {
   /**
    * Posts a request and returns the JSON of the answer.
    *
-   * Errors: `TESSERA_EMBEDDING_FUNCTION` for a request that was refused, `TESSERA_EMBEDDING_PROVIDER` when no
-   * good answer came, `TESSERA_ABORTED`.
+   * Errors: `TESSERA_EMBEDDING_FUNCTION` for a refused request, `TESSERA_LIMIT_EXCEEDED` for one with a text
+   * that is too long, `TESSERA_EMBEDDING_PROVIDER` when no good answer came, `TESSERA_ABORTED`.
    */
   async post(request: ProviderRequest, signal: AbortSignal | undefined): Promise<unknown> {
     for (let tries = 0; ; tries++) {
@@ -150,10 +151,17 @@ export class Requests {
     if (status === 408 || status === 429 || status >= 500) {
       return { kind: 'passing', reason: said, waitMs: this.#retryAfterMs(response) };
     }
-    const error = new DatabaseError('TESSERA_EMBEDDING_FUNCTION', `${this.#provider} ${said}`, {
-      details: { provider: this.#provider, status },
-    });
-    return { kind: 'refusal', error };
+    return { kind: 'refusal', error: this.#refused(said, status) };
+  }
+
+  #refused(said: string, status: number): DatabaseError {
+    const details = { provider: this.#provider, status };
+    if (!isTooLong(status, said)) {
+      return new DatabaseError('TESSERA_EMBEDDING_FUNCTION', `${this.#provider} ${said}`, { details });
+    }
+    const remedy =
+      'A text is longer than its model reads: cut it with splitText, or take files in by `tessera ingest`.';
+    return new DatabaseError('TESSERA_LIMIT_EXCEEDED', `${this.#provider} ${said}. ${remedy}`, { details });
   }
 
   #parse(text: string): unknown {
