@@ -9,6 +9,7 @@
 import { Worker } from 'node:worker_threads';
 import type { BackendMethod, CallOptions, CollectionScope, RecordBatch } from '../api/index.ts';
 import { abortError, DatabaseError } from '../base/index.ts';
+import { checkThreadFile } from '../io/index.ts';
 import {
   blocksOf,
   unpackError,
@@ -61,10 +62,11 @@ export class WorkerThread {
     this.#events = events;
   }
 
-  /** Starts the thread and opens the database in it. Errors: those of opening it. */
+  /** Starts the thread and opens the database in it. Errors: those of opening it and of `checkThreadFile`. */
   static async start(workerUrl: URL, workerData: WorkerData, events: WorkerEvents): Promise<WorkerThread> {
     const execArgv = process.execArgv.filter((option) => WARNING_SWITCHES.test(option));
     const name = `tessera-${workerData.role.kind}`;
+    checkThreadFile(workerUrl);
     const worker = new Worker(workerUrl, { workerData, name, execArgv, resourceLimits: LIMITS });
     const thread = new WorkerThread(worker, workerData.settings.path, events);
     await new Promise<void>((resolve, reject) => {

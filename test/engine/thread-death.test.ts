@@ -1,6 +1,7 @@
 /** Threads that die while they work: what is acknowledged stays, and the database goes on. */
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { openDatabase } from '../../src/engine/index.ts';
 import { batchOf, getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -58,5 +59,13 @@ describe.each([1, 2, 3])('a database with %i threads', (threads) => {
     }
     await backend.close();
     await expect(backend.count(scope)).rejects.toMatchObject({ code: 'TESSERA_CLOSED' });
+  });
+});
+
+it('a program that a bundler has taken apart is told what to leave out', async () => {
+  const workerUrl = new URL('./nowhere/worker.js', import.meta.url);
+  await expect(openDatabase({ threads: 1 }, { workerUrl })).rejects.toMatchObject({
+    code: 'TESSERA_UNSUPPORTED',
+    message: expect.stringMatching(/nowhere\/worker\.js, is not there.*out of the bundle/),
   });
 });

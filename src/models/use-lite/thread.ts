@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { DatabaseError, type ErrorData } from '../../base/index.ts';
+import { checkThreadFile } from '../../io/index.ts';
 import type { SessionPlace } from './session.ts';
 
 /** What the thread computes with, and what it needs to know for that. */
@@ -45,10 +46,11 @@ export class EmbeddingThread {
     worker.on('exit', () => this.#stop(undefined));
   }
 
-  /** Starts a thread and opens a session in it. Errors: those of opening it. */
+  /** Starts a thread and opens a session in it. Errors: those of opening it and of `checkThreadFile`. */
   static async start(place: ThreadPlace, workerUrl: URL = WORKER_URL): Promise<EmbeddingThread> {
     const execArgv = process.execArgv.filter((option) => WARNING_SWITCHES.test(option));
     const name = 'tessera-embedding';
+    checkThreadFile(workerUrl);
     const worker = new Worker(workerUrl, { workerData: place, name, execArgv, resourceLimits: LIMITS });
     const thread = new EmbeddingThread(worker);
     try {

@@ -114,6 +114,14 @@ describe('the default embedding function', () => {
     }
   });
 
+  test('a program that a bundler has taken apart is told what to leave out', async () => {
+    const missing = new URL('./nowhere/worker.js', import.meta.url);
+    await expect(pool({ workerUrl: missing }).embed(['x'])).rejects.toMatchObject({
+      code: 'TESSERA_UNSUPPORTED',
+      message: expect.stringMatching(/nowhere\/worker\.js, is not there.*out of the bundle/),
+    });
+  });
+
   test('a fault in a thread is the cause of what its call says', async () => {
     const faulty = 'data:text/javascript,throw new RangeError("a fault")';
     await expect(pool({ workerUrl: new URL(faulty) }).embed(['x'])).rejects.toMatchObject({
