@@ -100,7 +100,9 @@ export class Engine {
     this.#requestTextIndex = components.requestTextIndex;
     this.#nowMs = () => components.clock.monotonicMs();
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
-    const store = CatalogueStore.open({ ...settings, path: directory.cataloguePath });
+    // Also where records may wait for the disk: files are made after what it says of them, and removed after.
+    const lasting = { ...settings, durability: 'full' } as const;
+    const store = CatalogueStore.open({ ...lasting, path: directory.cataloguePath });
     this.catalogue = new Catalogue(store, components.random);
     this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id), components);
     if (settings.readOnly) return;

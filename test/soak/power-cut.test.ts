@@ -194,7 +194,9 @@ describe.skipIf(fault !== null)('after a power cut', () => {
     'the explorer sees that `relaxed` may lose and never damages: $order, $sectorBytes',
     async (variant) => {
       const chance = seededNumbers(rounds.seed);
-      const recorded = await record('absorb', rounds.seed, { durability: 'relaxed' });
+      // What is done to a file must not outlive what the catalogue says of it, nor the other way round.
+      const name = variant.sectorBytes === 512 ? 'absorb' : 'delete';
+      const recorded = await record(name, rounds.seed, { durability: 'relaxed' });
       const cuts = new PowerCuts(recorded, examinationOf(recorded.streams));
       const tally = await cuts.explore(variant, CHECK_COUNT / STATES_PER_CUT, chance);
       expect(tally).toMatchObject({ partial: 0, corrupt: 0 });
