@@ -243,7 +243,7 @@ test('what is measured is right while vectors come into memory and go', () => {
 });
 
 test('rows that came after most of the measured ones left are looked for exactly until they are measured', () => {
-  const rows = makeRows('duplicates', 300, 8, 1);
+  const rows = makeRows('gaussian', 300, 8, 1);
   const index = makeIndex('l2', rows, 8);
   settle(index);
   const query = rows.get(0)!;
@@ -259,6 +259,36 @@ test('rows that came after most of the measured ones left are looked for exactly
   settle(index);
   expect(isExact()).toBe(false);
 });
+
+test.each([0.9, 0.95, 0.99])(
+  'queries find %f of the answer where every row has near copies and they have none',
+  (recall) => {
+    const draw = FAMILIES.gaussian(32, seededNumbers(3));
+    const chance = seededNumbers(4);
+    const rows = new Map<number, Float32Array>();
+    for (let slot = 0; slot < 4_000; slot += 10) {
+      const centre = draw();
+      for (let copy = 0; copy < 10; copy++) {
+        rows.set(
+          slot + copy,
+          centre.map((x) => x + 0.2 * (chance() - 0.5)),
+        );
+      }
+    }
+    const index = makeIndex('l2', rows, 32, { ...SMALL, startCount: 100, sizeFactor: 0.35, sizeMin: 16 });
+    settle(index);
+    const everything = bitsetOf(rows.keys());
+    let found = 0;
+    for (let i = 0; i < 100; i++) {
+      const query = draw();
+      const answer = index.search(query, 10, everything, rows.size, { recall });
+      expect(answer.isExact).toBe(false);
+      const nearest = searchModel('l2', rows, query, 10, everything);
+      found += answer.distances.filter((distance) => distance <= nearest.at(-1)!.distance).length / 1_000;
+    }
+    expect(found).toBeGreaterThanOrEqual(recall);
+  },
+);
 
 test('cells without an allowed row are passed over', () => {
   const rows = makeRows('gaussian', 400, 8, 1);

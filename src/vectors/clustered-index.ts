@@ -104,7 +104,8 @@ export class ClusteredIndex {
     this.#rows = new FlatIndex(options);
     const search = (query: Float32Array, k: number, level: number): NearestSlots =>
       this.#searchCells(query, k, this.#live, this.#members.liveCount, level, false);
-    this.#meter = new RecallMeter(this.#rows, search, options.random);
+    const isFit = (query: Float32Array): boolean => fitsCells(this.#space, Math.sqrt(dot(query, query)));
+    this.#meter = new RecallMeter(this.#rows, search, options.random, isFit);
   }
 
   /** One more than the largest slot ever set. */
