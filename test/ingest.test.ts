@@ -1,12 +1,14 @@
 /**
  * Files into collections: what changed is embedded, what is gone is deleted, an interruption costs nothing.
  */
-import { rmSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
+import { DatabaseError } from '../src/base/index.ts';
 import { type Collection, DatabaseClient } from '../src/client/index.ts';
 import type { EmbeddingFunction } from '../src/embed/index.ts';
 import { type IngestInput, ingest } from '../src/ingest/index.ts';
+import { systemFiles } from '../src/io/index.ts';
 import { openTestDatabase, withCode } from './support/database.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 import { writeFiles } from './support/writing.ts';
@@ -148,6 +150,44 @@ test('forgets files that are gone when it is told to', async () => {
   expect(await run({ paths: ['a'] })).toMatchObject({ deletedCount: 0 });
   expect(await run({ paths: ['a'], prune: true })).toMatchObject({ deletedCount: 1 });
   expect((await collection.get()).documents.sort()).toEqual(['One.', 'Three.', 'not of a file']);
+});
+
+// Windows lets ordinary users make no links.
+test.skipIf(process.platform === 'win32')(
+  'links in a circle end, and one that leads nowhere is told of',
+  async () => {
+    writeFiles(root, { 'a.txt': 'One.', 'sub/b.txt': 'Two.' });
+    symlinkSync('..', join(root, 'sub/up'));
+    symlinkSync('nowhere', join(root, 'sub/lost.txt'));
+    const report = await run();
+    expect((await collection.get()).documents.toSorted()).toEqual(['One.', 'Two.']);
+    expect(report.failures.map(({ source }) => source)).toEqual(['sub/lost.txt']);
+  },
+);
+
+test('a directory that cannot be read is told of, and nothing of it is taken for gone', async () => {
+  writeFiles(root, { 'a.txt': 'One.', 'closed/b.txt': 'Two.', 'open/c.txt': 'Three.' });
+  await run();
+  rmSync(join(root, 'open/c.txt'));
+  const list = (path: string): string[] => {
+    if (!path.endsWith('closed')) return systemFiles.list(path);
+    throw new DatabaseError('TESSERA_READ_ONLY', 'No right to read it.');
+  };
+  const report = await run({ prune: true, files: { ...systemFiles, list } });
+  expect(report).toMatchObject({
+    failures: [{ source: 'closed', message: 'No right to read it.' }],
+    deletedCount: 1,
+  });
+  expect((await collection.get()).documents.toSorted()).toEqual(['One.', 'Two.']);
+});
+
+test('pipes and devices are no files', async () => {
+  writeFiles(root, { 'pipe.txt': 'Never read.' });
+  const files = { ...systemFiles, isFile: () => false };
+  expect(await run({ files })).toMatchObject({ changedFileCount: 0, failures: [] });
+  await expect(run({ paths: ['pipe.txt'], files })).rejects.toMatchObject({
+    code: 'TESSERA_INVALID_ARGUMENT',
+  });
 });
 
 test('refuses what makes no sense at once', async () => {

@@ -95,4 +95,25 @@ describe('splitText', () => {
       ),
     );
   });
+
+  test('hands long stretches to the segmenter in windows, for its time grows with their square', () => {
+    const lengths: number[] = [];
+    const { segment } = Intl.Segmenter.prototype;
+    Intl.Segmenter.prototype.segment = function (this: Intl.Segmenter, text: string) {
+      lengths.push(text.length);
+      return segment.call(this, text);
+    };
+    try {
+      const text = 'no end in sight '.repeat(8_000);
+      const parts = split(text, 30);
+      expect(parts.join(' ')).toBe(text.trim());
+      expect(new Set(parts.flatMap((part) => part.split(' ')))).toEqual(
+        new Set(['no', 'end', 'in', 'sight']),
+      );
+      expect(split('x'.repeat(40_000), 30).join('')).toBe('x'.repeat(40_000));
+    } finally {
+      Intl.Segmenter.prototype.segment = segment;
+    }
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(16_384);
+  });
 });

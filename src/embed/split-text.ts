@@ -55,6 +55,14 @@ export function splitText(text: string, options: SplitOptions): TextPart[] {
   return new Splitter(text, counter, max, overlap).parts();
 }
 
+/**
+ * Characters that are segmented at once: V8's segmenter takes time with the square of a text's length, a
+ * millisecond for this many, and a quarter of an hour for two million.
+ */
+const WINDOW_CHARACTERS = 1_024;
+/** A sentence or a word that is longer is no sentence and no word. */
+const WINDOW_CHARACTERS_MAX = 16_384;
+
 class Splitter {
   readonly #text: string;
   readonly #counter: TokenCounter;
@@ -116,7 +124,7 @@ class Splitter {
     const segmenter = new Intl.Segmenter(undefined, { granularity });
     let from = start;
     let to = start;
-    for (const { index, segment, isWordLike = true } of segmenter.segment(this.#text.slice(start, end))) {
+    for (const { index, segment, isWordLike = true } of segmentsOf(this.#text.slice(start, end), segmenter)) {
       // A full stop stays with the word before it.
       if (isWordLike || /^\s/.test(segment)) {
         const unit = this.#unit(from, to);
@@ -164,6 +172,31 @@ class Splitter {
 
   #part({ start, end, tokenCount }: Unit): TextPart {
     return { text: this.#text.slice(start, end), start, end, tokenCount };
+  }
+}
+
+/**
+ * The segments of a text, window by window. A segment that a window ends with is looked at again with what
+ * follows it; one that fills a window is given a larger one, and at last cut where that ends.
+ */
+function* segmentsOf(
+  text: string,
+  segmenter: Intl.Segmenter,
+): Iterable<Pick<Intl.SegmentData, 'index' | 'segment' | 'isWordLike'>> {
+  let size = WINDOW_CHARACTERS;
+  for (let from = 0; from < text.length; ) {
+    let end = Math.min(from + size, text.length);
+    // Not between the halves of a surrogate pair.
+    if (end < text.length && /[\udc00-\udfff]/.test(text[end]!)) end--;
+    const found = [...segmenter.segment(text.slice(from, end))];
+    if (end < text.length && found.length === 1 && size < WINDOW_CHARACTERS_MAX) {
+      size *= 2;
+      continue;
+    }
+    const last = end < text.length && found.length > 1 ? found.pop()! : null;
+    for (const segment of found) yield { ...segment, index: from + segment.index };
+    from = last === null ? end : from + last.index;
+    size = WINDOW_CHARACTERS;
   }
 }
 

@@ -126,6 +126,8 @@ class Ingestion {
   readonly #batchSize: number;
   readonly #concurrency: number;
   readonly #failures: IngestFailure[] = [];
+  /** Directories that could not be read: nobody knows what is gone from them. */
+  readonly #unread: string[] = [];
   readonly #running = new Set<Promise<void>>();
   #waiting: { readonly plan: Plan; readonly part: Part }[] = [];
   #failure: unknown;
@@ -182,12 +184,13 @@ class Ingestion {
   /** Every file once, in the order of names. */
   #paths(): string[] {
     const found = new Set<string>();
+    const visited = new Set<string>();
     for (const given of this.#input.paths) {
       const path = resolve(this.#root, given);
       if (!this.#files.exists(path)) throw invalid('paths', 'files and directories that are there', given);
       if (this.#files.isDirectory(path)) {
-        for (const file of this.#walk(path)) found.add(file);
-      } else if (isReadable(path)) {
+        for (const file of this.#walk(path, visited)) found.add(file);
+      } else if (isReadable(path) && this.#files.isFile(path)) {
         found.add(path);
       } else {
         throw invalid('paths', `files that end in ${ENDINGS.join(', ')}`, given);
@@ -196,13 +199,33 @@ class Ingestion {
     return [...found];
   }
 
-  /** Names that begin with a dot are passed over, and so are endings that nobody knows. */
-  *#walk(directory: string): Iterable<string> {
-    for (const name of this.#files.list(directory).sort()) {
-      if (name.startsWith('.')) continue;
+  /**
+   * Names that begin with a dot are passed over, and so are endings that nobody knows, pipes and devices. A
+   * directory that links lead to again is walked once, so that a circle of them ends.
+   */
+  *#walk(directory: string, visited: Set<string>): Iterable<string> {
+    const identity = this.#files.identity(directory) ?? directory;
+    if (visited.has(identity)) return;
+    visited.add(identity);
+    for (const name of this.#namesIn(directory)) {
       const path = `${directory}${sep}${name}`;
-      if (this.#files.isDirectory(path)) yield* this.#walk(path);
-      else if (isReadable(name)) yield path;
+      if (name.startsWith('.')) continue;
+      if (this.#files.isDirectory(path)) yield* this.#walk(path, visited);
+      // A link that leads nowhere is a file that cannot be read, and told of.
+      else if (isReadable(name) && (this.#files.isFile(path) || !this.#files.exists(path))) yield path;
+    }
+  }
+
+  /** A directory that cannot be read is told of, and the others go on. */
+  #namesIn(directory: string): string[] {
+    try {
+      return this.#files.list(directory).sort();
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || !isFileFault(error)) throw error;
+      const source = this.#sourceOf(directory);
+      this.#unread.push(source);
+      this.#failures.push({ source, message: error.message });
+      return [];
     }
   }
 
@@ -338,10 +361,9 @@ class Ingestion {
       for (const [i, id] of page.ids.entries()) {
         const source = page.metadatas[i]?.['source'];
         if (typeof source !== 'string' || page.metadatas[i]?.['source_hash'] === undefined) continue;
-        const isBelow = roots.some((root) =>
-          root === '' ? !source.startsWith('../') : source.startsWith(`${root}/`),
-        );
-        if (isBelow && !sources.has(source)) gone.push(id);
+        const isBelow = roots.some((root) => isIn(source, root));
+        const isKnown = !this.#unread.some((directory) => isIn(source, directory));
+        if (isBelow && isKnown && !sources.has(source)) gone.push(id);
       }
       if (page.ids.length < WRITE_SIZE) break;
     }
@@ -381,6 +403,11 @@ function partsOf(
       metadata: { ...metadata, source, source_hash: hash, part: i, part_count: cut.length, start, end },
     };
   });
+}
+
+/** Whether a file is below a directory, both as `source` names them. */
+function isIn(source: string, directory: string): boolean {
+  return directory === '' ? !source.startsWith('../') : source.startsWith(`${directory}/`);
 }
 
 /** What turns the metadata of a record into another, key by key. */

@@ -48,6 +48,8 @@ export interface Files {
   /** Text that tells a file from every other one, whatever its name; `null` for a missing one. */
   identity(path: string): string | null;
   isDirectory(path: string): boolean;
+  /** Whether there is a file that can be read to its end: no directory, no pipe, no device. */
+  isFile(path: string): boolean;
   /** As `identity`, and different once the file was written to. */
   version(path: string): string | null;
   /** Whether files can be made in a directory. */
@@ -159,6 +161,7 @@ export const systemFiles: Files = {
     return found === undefined ? null : `${found.dev}:${found.ino}`;
   },
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false,
   version: (path) => {
     const found = statSync(path, { throwIfNoEntry: false });
     return found === undefined ? null : `${found.dev}:${found.ino}:${found.size}:${found.mtimeMs}`;
