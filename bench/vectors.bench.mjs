@@ -10,7 +10,7 @@
  * 1,000 queries, and the exact answer is computed by the benchmark. Rows are added in turns of a tenth each;
  * searches in turns of 250 queries, medians over the turns. A peer is given the smallest of its search widths
  * that reaches the recall; ours is asked for growing recalls until it gives the one wanted, since what it
- * promises is measured on its own rows.
+ * promises is measured on samples of its own.
  *
  * Filters are of ours alone, compared with ours without one: sets of whole sections, values of `priority`,
  * rows at random, and rows chosen by the query: for each query those of a share that are nearest to, or
@@ -289,7 +289,7 @@ export async function run(options = {}) {
     rows.push(...(await measureChurn(ours, dataset, truth, count)));
     const { cellCount, measuredRecall, bytes } = ours.index.statistics();
     const share = (bytes / (count * dataset.embedding(0).byteLength)).toFixed(2);
-    const note = `${cellCount} cells, recall measured on own rows ${measuredRecall}, ${share} × the floats.`;
+    const note = `${cellCount} cells, recall measured on own samples ${measuredRecall}, ${share} × the floats.`;
     return { rows, notes: [note, findAtOnce(dataset, count)] };
   });
 }

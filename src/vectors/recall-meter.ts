@@ -6,10 +6,10 @@
  * none. They are looked up besides, for searches that look for what is there.
  *
  * A sample is looked up at every other level from the lowest on until the answer is complete, and at those
- * between two that differ (higher levels are taken to find no less). What is complete, some samples learn from
- * an exact look at all rows, in slices of a few milliseconds in which several of them share what they read.
- * That costs a thousand times a search, so that the others take the answer of the highest level for complete,
- * and the exact ones tell what share of the truth that is:
+ * between two that differ (higher levels are taken to find no less). What is complete, some samples learn
+ * from an exact look at all rows, in slices of a few milliseconds in which several of them share what they
+ * read. That costs a thousand times a search, so that the others take the answer of the highest level for
+ * complete, and the exact ones tell what share of the truth that is:
  *
  *   recall(level) = found at the level / found at the highest level · found there / true neighbours
  *                       (all samples)                                (exact ones alone)
