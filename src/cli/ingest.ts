@@ -8,6 +8,7 @@ import { type IngestReport, ingest } from '../ingest/index.ts';
 import { LOCAL_MODELS } from '../models/index.ts';
 import type { Command, Terminal } from './command.ts';
 import { FUNCTION_OPTIONS, readFunction } from './functions.ts';
+import { tellInterrupted } from './interrupted.ts';
 import { type OptionValues, UsageError } from './options.ts';
 import { counted, number } from './printing.ts';
 import { Progress } from './progress.ts';
@@ -88,6 +89,8 @@ async function run(values: OptionValues, terminal: Terminal): Promise<number> {
     progress.end();
     print(terminal, collection, report, progress, values['json'] === true);
     return report.failures.length === 0 ? 0 : 1;
+  } catch (error) {
+    return tellInterrupted(error, stopping.signal, terminal);
   } finally {
     progress.end();
     await client.close();

@@ -7,6 +7,7 @@ import { openDatabase } from '../engine/index.ts';
 import { LOCAL_MODELS } from '../models/index.ts';
 import type { Command, Terminal } from './command.ts';
 import { FUNCTION_OPTIONS, readFunction } from './functions.ts';
+import { tellInterrupted } from './interrupted.ts';
 import { type OptionValues, UsageError } from './options.ts';
 import { counted } from './printing.ts';
 import { Progress } from './progress.ts';
@@ -67,6 +68,8 @@ async function run(values: OptionValues, terminal: Terminal): Promise<number> {
     if (values['delete-former'] === true) await client.deleteCollection({ name: result.formerName });
     else terminal.out(`The former collection is kept as ${result.formerName}.`);
     return 0;
+  } catch (error) {
+    return tellInterrupted(error, stopping.signal, terminal);
   } finally {
     progress.end();
     await client.close();

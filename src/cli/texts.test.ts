@@ -8,17 +8,34 @@ import { DatabaseClient } from '../client/index.ts';
 import { openDatabase } from '../engine/index.ts';
 import { main } from './main.ts';
 
-async function run(...args: readonly string[]) {
+const run = (...args: readonly string[]) => runUntil(new Promise<string>(() => {}), ...args);
+
+async function runUntil(stopped: Promise<string>, ...args: readonly string[]) {
   const texts = { out: [] as string[], err: [] as string[], status: [] as string[] };
   const status = await main(args, {
     env: {},
     out: (text) => void texts.out.push(text),
     err: (text) => void texts.err.push(text),
     status: (line) => void texts.status.push(line),
-    stopped: new Promise<string>(() => {}),
+    stopped,
   });
   return { status, out: texts.out.join('\n'), err: texts.err.join('\n'), lines: texts.status };
 }
+
+test('an interruption says how to go on, and the same command does', async () => {
+  const standIn = await ProviderStandIn.start();
+  const folder = temporaryDirectory();
+  writeFiles(folder, { 'texts/a.txt': 'A text.' });
+  const words = ['ingest', join(folder, 'texts'), '--path', join(folder, 'data'), '--collection', 'notes'];
+  const config = JSON.stringify({ model_name: 'one', url: standIn.url });
+  const command = [...words, '--root', folder, '--function', 'ollama', '--config', config];
+  expect(await runUntil(Promise.resolve('SIGINT'), ...command)).toMatchObject({
+    status: 1,
+    err: expect.stringMatching(/^Interrupted.*the same command goes on/),
+  });
+  expect(await run(...command)).toMatchObject({ status: 0, err: '' });
+  await standIn.close();
+});
 
 test('files go in, and the model is changed, from the command line', async () => {
   const standIn = await ProviderStandIn.start();
