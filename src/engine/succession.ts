@@ -69,6 +69,8 @@ export function succeed(
   catalogue.checkFree(scope, formerName);
   const successor = open.find(catalogue.collection({ ...scope, collectionId: successorId }));
   const successorCount = successor?.store.read(({ recordCount }) => recordCount) ?? 0;
+  // The catalogue waits for the disk, and a name must not lead to records that do not.
+  successor?.store.sync();
   // The file of an empty collection is made for it: its lock is what holds off the first write.
   return open.make(info, 0).store.write((state) => {
     if (state.sequence !== sequence) return null;

@@ -50,7 +50,9 @@ async function contentsOf(path: string): Promise<Contents> {
   try {
     const contents = new Map<string, string[]>();
     const collections = await backend.listCollections(SCOPE, { limit: null, offset: 0 });
-    for (const { id, name } of collections) {
+    for (const { id, name, configuration } of collections) {
+      // The records of one that was succeeded are to be had by a fork alone.
+      if (configuration.successorId !== undefined) continue;
       const scope = { ...SCOPE, collectionId: id };
       const { ids, documents } = await backend.get(scope, getRequest());
       const { faults } = await backend.verify(scope);
@@ -274,6 +276,12 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     prepare: makeData,
     find: (folder) => wordsOf(join(folder, 'data'), 'films', 'copy'),
     allowed: COPIED,
+  },
+  succeed: {
+    prepare: makeData,
+    find: wordsOfData,
+    // It has the records of the one or of the other.
+    allowed: [/^films 60, books 20$/, /^films 60, books 20$/],
   },
   drop: {
     prepare: makeData,
