@@ -87,11 +87,15 @@ test(`${rounds.title} lives cut off at every point lose nothing acknowledged`, {
       const writer = new Writer({ path: killed, tuning: SMALL_INDEX, killAt }, streams);
       writer.send(COMMAND_COUNT);
       writer.end();
-      expect(await writer.ended, `killed at point ${killAt} of ${points}`).toBe('SIGKILL');
+      const ending = await writer.ended;
+      // Upkeep goes by the clock, so that another life of the same commands may have fewer points.
+      const isAtEnd = ending === 0 && writer.pointCount < killAt;
+      if (!isAtEnd) expect(ending, `killed at point ${killAt} of ${points}`).toBe('SIGKILL');
       for (const [i, progress] of streams.entries()) advance(progress, writer.acknowledged[i]!);
       if (existsSync(killed)) await examine(killed, streams);
-      figures.kills++;
+      if (!isAtEnd) figures.kills++;
     }
   }
+  expect(figures.kills).toBeGreaterThan(0);
   rounds.report({ ...figures, lost: 0, partial: 0, corrupt: 0 });
 });
