@@ -10,7 +10,7 @@
 import { isUuid } from '../api/index.ts';
 import { assert, DatabaseError, show } from '../base/index.ts';
 import type { Files } from '../io/index.ts';
-import { knownPageBytes, RecordStore } from '../records/index.ts';
+import { PAGE_BYTES, RecordStore } from '../records/index.ts';
 
 const CATALOGUE_NAME = 'catalogue.sqlite3';
 const COLLECTIONS_NAME = 'collections';
@@ -24,10 +24,8 @@ const DESCRIPTORS_PER_FILE = 4;
 
 /** What the copy of a damaged file is called while something is saved of it into the file of this name. */
 const DAMAGED = '-damaged';
-/** Where SQLite has the size and the number of pages, big-endian, in a header of this length. */
-const PAGE_SIZE_OFFSET = 16;
+/** Where SQLite's files have the number of their pages, big-endian. */
 const PAGE_COUNT_OFFSET = 28;
-const HEADER_BYTES = 100;
 const PIECE_BYTES = 1_048_576;
 
 /** Paths within a database's directory; `null` paths for a database in memory. */
@@ -126,10 +124,8 @@ export class Directory {
     const mended = function* (): Iterable<Uint8Array> {
       let isFirst = true;
       for (const piece of files.read(path, PIECE_BYTES)) {
-        if (isFirst && piece.length >= HEADER_BYTES) {
-          const header = new DataView(piece.buffer, piece.byteOffset);
-          const pageBytes = knownPageBytes(header.getUint16(PAGE_SIZE_OFFSET));
-          header.setUint32(PAGE_COUNT_OFFSET, Math.floor(byteCount / pageBytes));
+        if (isFirst && piece.length >= PAGE_BYTES) {
+          new DataView(piece.buffer).setUint32(PAGE_COUNT_OFFSET, Math.floor(byteCount / PAGE_BYTES));
         }
         isFirst = false;
         yield piece;

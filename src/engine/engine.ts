@@ -142,9 +142,7 @@ export class Engine {
   writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
     const info = this.#current(scope);
     if (this.#settings.readOnly) throw openedReadOnly();
-    const makeFile = (): OpenCollection | null =>
-      calls.some(needsFile) ? this.#open.make(info, embeddingBytesOf(calls)) : null;
-    const collection = this.#open.find(info) ?? makeFile();
+    const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#open.make(info) : null);
     if (collection === null) return calls.map((call) => ({ ok: true, value: resultOnEmpty(call) }));
     try {
       const outcomes = collection.store.writeGroup(
@@ -504,14 +502,6 @@ function checkFilters({ schema }: CollectionInfo, selection: RecordSelection): v
 /** Whether a call may have something to store in a collection that has no records yet. */
 function needsFile(call: WriteCall): boolean {
   return call.verb !== 'delete' && call.batch.ids.length > 0 && call.batch.embeddings !== null;
-}
-
-/** Bytes of the embeddings that calls bring. */
-function embeddingBytesOf(calls: readonly WriteCall[]): number {
-  const values = calls.map((call) =>
-    call.verb === 'delete' ? 0 : (call.batch.embeddings?.values.length ?? 0),
-  );
-  return values.reduce((total, count) => total + count * Float32Array.BYTES_PER_ELEMENT, 0);
 }
 
 /** What a call does to a collection without records. */

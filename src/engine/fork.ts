@@ -8,7 +8,7 @@
  */
 import type { CollectionInfo, CollectionScope } from '../api/index.ts';
 import type { DatabaseError } from '../base/index.ts';
-import { knownPageBytes, type RecordCopy, type Salvaged, salvage } from '../records/index.ts';
+import { type RecordCopy, type Salvaged, salvage } from '../records/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { OpenCollections } from './open-collections.ts';
 
@@ -59,7 +59,7 @@ export function fillFork(open: OpenCollections): Filling {
     };
     try {
       const fill = (copy: RecordCopy): Generator<void, unknown> => copy.fill(source, { after: 0, onDamage });
-      return yield* filled(open.beginCopy(id, source.pageBytes), fill, open.isInMemory);
+      return yield* filled(open.beginCopy(id), fill, open.isInMemory);
     } finally {
       open.closeSource(source);
     }
@@ -75,11 +75,10 @@ export function fillSalvage(open: OpenCollections, tell: (salvaged: Salvaged) =>
       return null;
     }
     try {
-      const pageBytes = knownPageBytes(Number(source.database.pragma('page_size')));
       const fill = function* (copy: RecordCopy): Generator<void, void> {
         tell(yield* salvage(source.database, copy, info.dimension));
       };
-      return yield* filled(open.beginCopy(id, pageBytes), fill, open.isInMemory);
+      return yield* filled(open.beginCopy(id), fill, open.isInMemory);
     } finally {
       source.close();
     }

@@ -8,7 +8,7 @@
 import type { CollectionInfo } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
-import { deletedMeanwhile, fileMissing, pageBytesFor, RecordCopy, RecordStore } from '../records/index.ts';
+import { deletedMeanwhile, fileMissing, RecordCopy, RecordStore } from '../records/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
 import type { Components } from './components.ts';
 import type { Directory } from './directory.ts';
@@ -80,12 +80,9 @@ export class OpenCollections {
     }
   }
 
-  /**
-   * The collection, with its file made where it has none, for a write of so many bytes of embeddings. Errors:
-   * as `find`.
-   */
-  make(info: CollectionInfo, embeddingBytes: number): OpenCollection {
-    return this.find(info) ?? this.#openFile(info, pageBytesFor(embeddingBytes));
+  /** The collection, with its file made where it has none. Errors: as `find`. */
+  make(info: CollectionInfo): OpenCollection {
+    return this.find(info) ?? this.#openFile(info);
   }
 
   /** An empty collection has no file. The catalogue knows the dimension of one that has had records. */
@@ -203,9 +200,9 @@ export class OpenCollections {
     if (this.#settings.path !== null) store.close();
   }
 
-  /** Begins the file of a copy, with pages of the size that those of its source have. */
-  beginCopy(id: string, pageBytes: number): RecordCopy {
-    return RecordCopy.create(this.#directory.collectionPath(id), id, pageBytes);
+  /** Begins the file of a copy. */
+  beginCopy(id: string): RecordCopy {
+    return RecordCopy.create(this.#directory.collectionPath(id), id);
   }
 
   /** Makes sure that the names of new files survive a power cut, and those of removed ones do not. */
@@ -289,10 +286,10 @@ export class OpenCollections {
     }
   }
 
-  #openFile(info: CollectionInfo, pageBytes?: number): OpenCollection {
+  #openFile(info: CollectionInfo): OpenCollection {
     for (;;) {
       try {
-        return this.#keep(info, this.#openStore(info, pageBytes));
+        return this.#keep(info, this.#openStore(info));
       } catch (error) {
         if (!(error instanceof DatabaseError) || error.code !== 'TESSERA_IO') throw error;
         if (!this.#directory.isOutOfDescriptors()) throw error;
@@ -331,12 +328,12 @@ export class OpenCollections {
    * Opens the file, or makes it. Had another process deleted the collection before the file was there,
    * nobody else would remove it; and a file that goes away while it is opened fails in many ways.
    */
-  #openStore({ id, dimension }: CollectionInfo, pageBytes: number | undefined): RecordStore {
+  #openStore({ id, dimension }: CollectionInfo): RecordStore {
     let store: RecordStore | undefined;
     try {
       const path = this.#directory.collectionPath(id);
       const isFilled = path !== null && dimension !== null;
-      store = RecordStore.open({ ...this.#settings, path, collectionId: id, pageBytes, isFilled });
+      store = RecordStore.open({ ...this.#settings, path, collectionId: id, isFilled });
       // A log that ends early, because it was damaged, can take all records along and leave the tables.
       if (isFilled && store.read((state) => state.dimension) === null) {
         throw store.corrupt('it holds nothing of the records that it has had');

@@ -72,7 +72,7 @@ export function succeed(
   // The catalogue waits for the disk, and a name must not lead to records that do not.
   successor?.store.sync();
   // The file of an empty collection is made for it: its lock is what holds off the first write.
-  return open.make(info, 0).store.write((state) => {
+  return open.make(info).store.write((state) => {
     if (state.sequence !== sequence) return null;
     if (state.recordCount !== successorCount) {
       throw new DatabaseError(

@@ -10,12 +10,9 @@
  * Followers (the indexes) make tables of their own when they are first needed; a follower keeps its position
  * in `followers`.
  *
- * Pages have 2,048 bytes: a collection of one record takes eight of them, 16 KB, and ten thousand small
- * collections are the case that this serves. Where the first write is large, as where a collection is filled
- * from something, pages have 8,192 bytes: SQLite writes each page on its own, and 20,000 × 512 are ingested
- * 1.3 times as fast (70,000 instead of 53,600 rec/s inline, 57,000 instead of 43,600 through a thread; with
- * 4,096 bytes 62,000 and 51,000, with 16,384 72,000 and 58,000; in turns, in one run). A file keeps the size
- * it was made with.
+ * Pages have 2,048 bytes. A collection of one record takes eight of them, 16 KB, where 4,096-byte pages would
+ * take 32 KB; ingest of 20,000 × 512 was as fast (74,000 and 73,000 rec/s; 8,192-byte pages: 97,000) and the
+ * file as large. Ten thousand small collections are the case that the choice serves.
  */
 
 /** Marks a file as ours in SQLite's header: "Tsra" in ASCII. */
@@ -23,22 +20,6 @@ export const APPLICATION_ID = 0x54737261;
 
 /** Bytes of a page of a collection's file. */
 export const PAGE_BYTES = 2048;
-
-/** The same of a file that begins with a large write. */
-export const LARGE_PAGE_BYTES = 8192;
-
-/** Bytes of embeddings from which on a first write is large: the pages of an empty file add a quarter. */
-const LARGE_WRITE_BYTES = 262_144;
-
-/** The page size of a file that begins with so many bytes of embeddings. */
-export function pageBytesFor(embeddingBytes: number): number {
-  return embeddingBytes >= LARGE_WRITE_BYTES ? LARGE_PAGE_BYTES : PAGE_BYTES;
-}
-
-/** The page size of a file that was made with either of them; that of small files where it is another. */
-export function knownPageBytes(bytes: number): number {
-  return bytes === LARGE_PAGE_BYTES ? LARGE_PAGE_BYTES : PAGE_BYTES;
-}
 
 /**
  * Target size of a vector block: large enough to waste little of its last page, small enough to rewrite for

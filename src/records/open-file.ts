@@ -26,8 +26,6 @@ export interface OpenFileOptions {
   readonly busyTimeoutMs: number;
   readonly walPagesMax: number;
   readonly migrations: readonly string[];
-  /** Bytes of a page, should the file have to be made; by default those of a small one. */
-  readonly pageBytes?: number | undefined;
   /** Whether there must be something in the file: then one without tables is damaged, and not new. */
   readonly isFilled?: boolean | undefined;
   /** Does more in the transaction that makes a new file. */
@@ -78,27 +76,19 @@ function prepare(database: SqlDatabase, options: OpenFileOptions): SqlDatabase {
 
 function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): void {
   const version = readVersion(database, options.migrations);
-  if (version === 0) {
-    const pageBytes = options.pageBytes ?? PAGE_BYTES;
-    database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL;`);
-  }
+  if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
   if (options.path !== null) switchToWal(database);
   database.exec(`
     PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'};
     PRAGMA secure_delete = ON;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -${CACHE_KIB};
-    PRAGMA wal_autocheckpoint = ${walPagesMaxOf(database, options)};
+    PRAGMA wal_autocheckpoint = ${options.walPagesMax};
     PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
   `);
   if (version === options.migrations.length) return;
   if (version > 0) keepFormer(database, version);
   migrate(database, options);
-}
-
-/** The setting counts pages of the smaller size, so that the log grows to as many bytes with the larger. */
-function walPagesMaxOf(database: SqlDatabase, { walPagesMax }: OpenFileOptions): number {
-  return Math.max(1, Math.floor((walPagesMax * PAGE_BYTES) / Number(database.pragma('page_size'))));
 }
 
 /** Name of the copy of a file that is kept before it is brought up from an earlier format. */

@@ -7,7 +7,7 @@
 import { type ChangesRequest, isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
-import { COLLECTION_MIGRATIONS, knownPageBytes, rowsPerBlock } from './format.ts';
+import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
 import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
 import { formerPaths, type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
@@ -288,12 +288,7 @@ export class RecordStore {
 
   /** Bytes of the file once it holds what is in the write-ahead log. */
   get fileBytes(): number {
-    return Number(this.database.pragma('page_count')) * this.pageBytes;
-  }
-
-  /** Bytes of a page of the file. */
-  get pageBytes(): number {
-    return knownPageBytes(Number(this.database.pragma('page_size')));
+    return Number(this.database.pragma('page_count')) * PAGE_BYTES;
   }
 
   /** Rows that changed after a position, ascending by position; at most `limit`. */

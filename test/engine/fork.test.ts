@@ -94,7 +94,7 @@ describe('a fork', () => {
     });
     catalogue.prepare('INSERT INTO deleted_collections VALUES (?)').run(id);
     catalogue.close();
-    const copy = RecordCopy.create(join(path, 'collections', `${id}.sqlite3`), id, 2048);
+    const copy = RecordCopy.create(join(path, 'collections', `${id}.sqlite3`), id);
     copy.putChange(1, 1);
     copy.close();
     expect(existsSync(join(path, 'collections', `${id}.sqlite3`))).toBe(true);
