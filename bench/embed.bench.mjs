@@ -44,9 +44,10 @@ async function speedRows(texts, hasPeer) {
     shorts: texts.filter((text) => text.length < SHORT),
     single: texts.slice(0, SINGLE_COUNT),
   };
-  const run = (side) => inChild(TASKS, 'runtime', { side, ...argument }, { core: 1 });
+  const run = (side, flags = []) => inChild(TASKS, 'runtime', { side, ...argument }, { core: 1, flags });
   tell('our runtime on one core');
-  const own = await run('own');
+  // With as little room for young objects as the thread has that it is on in a program.
+  const own = await run('own', ['--max-semi-space-size=1']);
   if (hasPeer) tell('onnxruntime-node and the published runtime on one core');
   const onnx = hasPeer ? await run('onnx') : undefined;
   const peer = hasPeer ? await run('peer') : undefined;
