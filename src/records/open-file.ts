@@ -171,6 +171,10 @@ function checkVersion(database: SqlDatabase, migrations: readonly string[]): num
     const message = `${database.path} has format version ${version}, this release reads up to ${versionMax}. Use a newer release of tesseradb.`;
     throw new DatabaseError('TESSERA_NEWER_FORMAT', message, { details });
   }
+  if (version < 0) {
+    const message = `${database.path} says that it has format version ${version}, which none has. Restore it from a copy.`;
+    throw new DatabaseError('TESSERA_CORRUPT', message, { details });
+  }
   checkTables(database, migrations.slice(0, version));
   return version;
 }

@@ -1,5 +1,14 @@
 /** What lies in the directory: when files appear, go away, are closed, and whose directory it is. */
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Backend } from '../../src/api/index.ts';
@@ -336,6 +345,24 @@ describe('whose directory it is', () => {
         { workerUrl: new URL('../../dist/engine/worker.js', import.meta.url) },
       ),
     ).rejects.toMatchObject({ code: 'TESSERA_NEWER_FORMAT' });
+  });
+
+  it('a file whose version is damaged is told as damaged, and is not brought up', async () => {
+    const path = temporaryDirectory();
+    await (await openDatabase({ path, threads: 0 })).close();
+    const file = join(path, 'catalogue.sqlite3');
+    const catalogue = openSqlDatabase({ path: file, readOnly: false, busyTimeoutMs: 100 });
+    // One bit of SQLite's header: versions are signed.
+    catalogue.exec(`PRAGMA user_version = ${1 - 2 ** 31}`);
+    catalogue.close();
+    const before = readFileSync(file);
+    for (const readOnly of [false, true]) {
+      await expect(openDatabase({ path, threads: 0, readOnly })).rejects.toMatchObject({
+        code: 'TESSERA_CORRUPT',
+      });
+    }
+    expect(readFileSync(file).equals(before)).toBe(true);
+    expect(readdirSync(path).filter((name) => name.includes('format'))).toEqual([]);
   });
 
   it('a directory that is moved, removed or replaced while it is open takes no more writes', async () => {
