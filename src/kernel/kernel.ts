@@ -75,14 +75,7 @@ export interface KernelCalls {
     out: number,
   ): void;
   /** Σ (row − query)² (f32) of those. */
-  squaredL2RowsOfFour(
-    rows: number,
-    places: number,
-    count: number,
-    width: number,
-    queries: number,
-    out: number,
-  ): void;
+  squaredL2RowsOfFour: KernelCalls['dotRowsOfFour'];
   /** Σ left·right over `width` floats, in float64. */
   dot(left: number, right: number, width: number): number;
   /** Σ (left − right)² over `width` floats, in float64. */

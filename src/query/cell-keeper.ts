@@ -11,7 +11,13 @@
  */
 import { DatabaseError } from '../base/index.ts';
 import type { RecordStore } from '../records/index.ts';
-import { type CellPlace, CellStore, type ClusteredIndex, type KeptCells } from '../vectors/index.ts';
+import {
+  type CellPlace,
+  CellStore,
+  type ClusteredIndex,
+  type KeptCells,
+  widthFor,
+} from '../vectors/index.ts';
 import type { SlotRows } from './slot-rows.ts';
 
 /** Constants that change how often cells are kept. */
@@ -85,7 +91,7 @@ export class CellKeeper {
   ) {
     this.#store = store;
     this.#cells = new CellStore(store.database);
-    this.#width = widthOf(dimension);
+    this.#width = widthFor(dimension);
     this.#tuning = { ...TUNING, ...tuning };
     this.#ignoresKept = ignoresKept;
   }
@@ -246,9 +252,5 @@ export class CellKeeper {
  * Belongs inside a transaction.
  */
 export function keptPosition(store: RecordStore, dimension: number): number {
-  return new CellStore(store.database).status(widthOf(dimension)).position;
-}
-
-function widthOf(dimension: number): number {
-  return Math.ceil(dimension / 32) * 32;
+  return new CellStore(store.database).status(widthFor(dimension)).position;
 }

@@ -1,7 +1,7 @@
 /**
  * The places in the memory of a table of cells.
  *
- * First what is of one size for ever, in this order: request 128 · sums 192 · out 64 · origin 4W · query 4W ·
+ * First what is of one size for ever, in this order: request 144 · sums 192 · out 64 · origin 4W · query 4W ·
  * table 4W · codes of the query 2W · factors of the rotation · mean 4W · sum 4W · direction 4W · best 4K ·
  * candidates 8N · scales 4S · squares 4S · nearest 4S · rows 4W·S. Then blocks of entries (drawn in
  * kernel/assembly/entries.ts), of which some that follow one another may serve as one region for what

@@ -269,7 +269,8 @@ test('the nearest cells of rows and cells are those of a plain search, but for t
   );
 });
 
-test('many empty cells near to the query do not make a search look farther', () => {
+/** A table for points of equal components, and cells around some of them. */
+function onALine(): { table: CellTable; point: (x: number) => Float32Array; cellAt: (x: number) => number } {
   const dimension = 64;
   const table = new CellTable(dimension, makeRotation(dimension, seededNumbers(5)), true);
   const point = (x: number): Float32Array => new Float32Array(dimension).fill(x);
@@ -277,6 +278,11 @@ test('many empty cells near to the query do not make a search look farther', () 
     load(table, point(x));
     return table.createCell(table.rows.at(0).slice());
   };
+  return { table, point, cellAt };
+}
+
+test('many empty cells near to the query do not make a search look farther', () => {
+  const { table, point, cellAt } = onALine();
   const far = cellAt(-20);
   const near = cellAt(3);
   const between = cellAt(-3);
@@ -294,13 +300,7 @@ test('many empty cells near to the query do not make a search look farther', () 
 });
 
 test('cells without allowed rows are passed over, and a mask that comes again sees what has changed since', () => {
-  const dimension = 64;
-  const table = new CellTable(dimension, makeRotation(dimension, seededNumbers(5)), true);
-  const point = (x: number): Float32Array => new Float32Array(dimension).fill(x);
-  const cellAt = (x: number): number => {
-    load(table, point(x));
-    return table.createCell(table.rows.at(0).slice());
-  };
+  const { table, point, cellAt } = onALine();
   const cells = [cellAt(-1), cellAt(0), cellAt(1)];
   const cellsOfSlots = new Int32Array(96).fill(-1);
   const put = (slot: number, cell: number): void => {

@@ -338,12 +338,12 @@ export class CellTable {
     calls.rotate(at.query, at.factors, width, rotation.span, rotation.rounds, scale);
     if (this.#isCentred) calls.addScaled(at.query, at.mean, width, -1);
     const { k, mask, cellsOfSlots } = request;
+    const passesOver = mask !== undefined && cellsOfSlots !== undefined;
     if (mask !== undefined) this.#loadMask(mask);
-    if (mask !== undefined && cellsOfSlots !== undefined && !this.#isMarked)
-      this.#markCells(mask, cellsOfSlots);
+    if (passesOver && !this.#isMarked) this.#markCells(mask, cellsOfSlots);
     const fields = this.#request;
     words[fields + FIELD.mask] = mask === undefined ? 0 : this.#memory.mask;
-    words[fields + FIELD.isMarked] = mask === undefined || cellsOfSlots === undefined ? 0 : 1;
+    words[fields + FIELD.isMarked] = passesOver ? 1 : 0;
     words[fields + FIELD.k] = k;
     floats[fields + FIELD.slack] = request.slack;
     floats[fields + FIELD.doubt] = request.doubt;

@@ -24,5 +24,6 @@ export type {
   NumberedCell,
 } from './clustered-types.ts';
 export { FlatIndex, type FlatIndexOptions } from './flat-index.ts';
+export { widthFor } from './rotation.ts';
 export { VectorCache, type VectorCacheOptions } from './vector-cache.ts';
 export type { NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';

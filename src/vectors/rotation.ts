@@ -19,9 +19,14 @@ export interface Rotation {
   readonly factors: Float32Array;
 }
 
+/** The width of what is rotated, for vectors of `dimension`. */
+export function widthFor(dimension: number): number {
+  return Math.ceil(dimension / 32) * 32;
+}
+
 /** A rotation for vectors of `dimension`; the same numbers from `random` give the same rotation. */
 export function makeRotation(dimension: number, random: () => number): Rotation {
-  const width = Math.ceil(dimension / 32) * 32;
+  const width = widthFor(dimension);
   const span = 2 ** Math.floor(Math.log2(width));
   const rounds = span === width ? 2 : 4;
   const factors = new Float32Array(rounds * width);

@@ -101,7 +101,7 @@ function visitBlock(p: usize, block: usize, count: u32, centre: f32, error: f32,
   const common = f32x4.splat(centre);
   const estimates = sums + 64;
   const least = f32x4.splat(max(worstOfBest, floor) - error);
-  let passing = i32x4.splat(0);
+  let promising = i32x4.splat(0);
   for (let lane: usize = 0; lane < end; lane += 4) {
     const sum = f32x4.convert_i32x4_u(v128.load16x4_u(sums + (lane << 1)));
     const product = f32x4.add(f32x4.mul(sum, step), offset);
@@ -111,9 +111,9 @@ function visitBlock(p: usize, block: usize, count: u32, centre: f32, error: f32,
     );
     const four = f32x4.add(common, own);
     v128.store(estimates + (lane << 2), four);
-    passing = v128.or(passing, f32x4.gt(four, least));
+    promising = v128.or(promising, f32x4.gt(four, least));
   }
-  if (!v128.any_true(passing)) return;
+  if (!v128.any_true(promising)) return;
   for (let lane: usize = 0; lane < end; lane += 4) {
     const limit = f32x4.splat(max(worstOfBest, floor) - error);
     let passing = i32x4.bitmask(f32x4.gt(v128.load(estimates + (lane << 2)), limit));

@@ -57,6 +57,26 @@ function sumTwo(a: usize, b: usize, queries: usize, bytes: usize, out: usize, st
   store<f32>(out + 3 * step + 4, sumRegister(b3));
 }
 
+// @ts-ignore: decorator
+@inline
+function sumAll(
+  rows: usize,
+  places: usize,
+  count: u32,
+  width: usize,
+  queries: usize,
+  out: usize,
+  isDot: bool,
+): void {
+  const bytes = width << 2;
+  const step = <usize>count << 2;
+  for (const end = places + step; places < end; places += 8, out += 8) {
+    const a = rows + <usize>load<u32>(places) * bytes;
+    const b = rows + <usize>load<u32>(places, 4) * bytes;
+    sumTwo(a, b, queries, bytes, out, step, isDot);
+  }
+}
+
 /**
  * Σ row·query (f32) of the listed rows with four queries that follow one another: `count` of the first to
  * `out`, then those of the second, and so on. `count` is even.
@@ -69,12 +89,7 @@ export function dotRowsOfFour(
   queries: usize,
   out: usize,
 ): void {
-  const bytes = width << 2;
-  for (const end = places + (<usize>count << 2); places < end; places += 8, out += 8) {
-    const a = rows + <usize>load<u32>(places) * bytes;
-    const b = rows + <usize>load<u32>(places, 4) * bytes;
-    sumTwo(a, b, queries, bytes, out, <usize>count << 2, true);
-  }
+  sumAll(rows, places, count, width, queries, out, true);
 }
 
 /** Σ (row − query)² (f32) of the same. */
@@ -86,10 +101,5 @@ export function squaredL2RowsOfFour(
   queries: usize,
   out: usize,
 ): void {
-  const bytes = width << 2;
-  for (const end = places + (<usize>count << 2); places < end; places += 8, out += 8) {
-    const a = rows + <usize>load<u32>(places) * bytes;
-    const b = rows + <usize>load<u32>(places, 4) * bytes;
-    sumTwo(a, b, queries, bytes, out, <usize>count << 2, false);
-  }
+  sumAll(rows, places, count, width, queries, out, false);
 }
