@@ -2,20 +2,20 @@
  * One of several processes of the built package that write and read the same few records without pause, and
  * say when each call was made, when it was answered, and what it saw. It is made to be killed.
  *
- *   node clashing-process.mjs '{"path": …, "seed": …, "name": …, "threads": …, "idCount": …}'
+ *   node clashing-process.mjs '{"path": …, "threads": …, "seed": …, "name": …, "idCount": …}'
+ *   node clashing-process.mjs '{"url": …, "clientCount": …, "seed": …, "name": …, "idCount": …}'
  *
  * A line is `made CLIENT NUMBER TIME KIND VALUE IDS` or `answered CLIENT NUMBER TIME VALUES`; times are of
  * the machine's monotonic clock, which all processes share. It stops when its input ends.
  */
 import { writeSync } from 'node:fs';
 import { seededNumbers } from '../../dist/base/index.js';
-import { PersistentClient } from '../../dist/index.js';
+import { HttpClient, PersistentClient } from '../../dist/index.js';
 
-const { path, seed, name, threads, idCount } = JSON.parse(process.argv[2]);
-const client = new PersistentClient({ path, threads });
+const { path, threads, url, clientCount = 2, seed, name, idCount } = JSON.parse(process.argv[2]);
+const client = url === undefined ? new PersistentClient({ path, threads }) : new HttpClient({ path: url });
 const collection = await client.getCollection({ name: 'shared' });
 const ids = Array.from({ length: idCount }, (_, i) => `r${i}`);
-const CLIENT_COUNT = 2;
 let isOver = false;
 process.stdin.on('end', () => {
   isOver = true;
@@ -70,5 +70,5 @@ async function work(number) {
   }
 }
 
-await Promise.all(Array.from({ length: CLIENT_COUNT }, (_, i) => work(i)));
+await Promise.all(Array.from({ length: clientCount }, (_, i) => work(i)));
 await client.close();

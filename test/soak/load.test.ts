@@ -6,17 +6,15 @@
  * Afterwards everything is written again ten times as it is, which must not make the files grow
  * (chroma#2143), and deleted again, after which neither texts nor embeddings are in any file (chroma#7659).
  */
-import { spawn } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { seededNumbers } from '../../src/base/index.ts';
 import { type Collection, HttpClient } from '../../src/index.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { Rounds, SOAK_MINUTES } from './rounds.ts';
+import { startServer } from './served.ts';
 
-const COMMAND = new URL('../../dist/cli.js', import.meta.url).pathname;
 /** Seconds of load, each a round. */
 const rounds = new Rounds(6, 20_261_133);
 const SECOND_MS = 1_000;
@@ -25,28 +23,6 @@ const CLIENT_COUNT = 64;
 const [RECORDS_OF_CLIENT, DIMENSION] = SOAK_MINUTES === null ? [40, 64] : [160, 384];
 /** What a record takes: its embedding, and about so much of text. */
 const LIVE_BYTES = CLIENT_COUNT * RECORDS_OF_CLIENT * (4 * DIMENSION + 260);
-
-/** A server in a process of its own. */
-async function startServer(path: string): Promise<{ url: string; pid: number; stop(): Promise<unknown> }> {
-  const child = spawn(process.execPath, [COMMAND, 'run', '--path', path, '--port', '0'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  const url = await new Promise<string>((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const found = /Listening at: (\S+)/.exec(line)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-  });
-  const stop = (): Promise<unknown> => {
-    child.kill('SIGTERM');
-    return ended;
-  };
-  return { url, pid: child.pid!, stop };
-}
 
 /** What the machine says of a process; nothing where it does not say. */
 function statusOf(pid: number): { rss: number; descriptors: number } | null {
@@ -199,6 +175,24 @@ function growthPerHour(samples: readonly { readonly ms: number; readonly value: 
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 
+const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+
+/** Per cent by which the second half of some values is greater than the first. */
+function driftOf(values: readonly number[]): number {
+  const middle = Math.floor(values.length / 2);
+  return (meanOf(values.slice(middle)) / meanOf(values.slice(0, middle)) - 1) * 100;
+}
+
+/** The median of each `count` values that follow each other. */
+function mediansOf(values: readonly number[], count: number): number[] {
+  const medians: number[] = [];
+  for (let i = 0; i < values.length; i += count) {
+    medians.push(Math.round(percentile(values.slice(i, i + count), 0.5)));
+  }
+  return medians;
+}
+
 test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom reads what it wrote`, {
   timeout: rounds.timeout,
 }, async () => {
@@ -231,21 +225,22 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   await collection.settle();
   const afterChurn = bytesOf(path) / LIVE_BYTES;
   const p99 = windows.slice(1).map((window) => percentile(window, 0.99));
-  const middle = Math.floor(p99.length / 2);
-  const meanOf = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
   const figures = {
     minutes: round(rounds.done / 60),
     calls: windows.flat().length + durations.length,
     errors: 0,
     rssMb: samples.length === 0 ? null : Math.round(samples.at(-1)!.rss / 1e6),
     rssGrowthPerHour: round(growthPerHour(warm.map(({ ms, rss }) => ({ ms, value: rss })))),
+    rssMbPerTenMinutes: mediansOf(
+      samples.map(({ rss }) => rss / 1e6),
+      600,
+    ),
     descriptorsMin: Math.min(...descriptors),
     descriptorsMax: Math.max(...descriptors),
     bytesPerLiveByteMax: round(Math.max(...samples.map(({ bytes }) => bytes)) / LIVE_BYTES),
     bytesPerLiveByteSettled: round(afterChurn),
     p99Ms: round(meanOf(p99)),
-    p99DriftPercent: round((meanOf(p99.slice(middle)) / meanOf(p99.slice(0, middle)) - 1) * 100),
+    p99DriftPercent: round(driftOf(p99)),
   };
 
   // A log keeps up to 4 MB beside its file while records are written, which weighs where there are few.

@@ -65,13 +65,24 @@ export function isLinearizable(history: readonly Operation[]): boolean {
     const key = `${here.first} ${here.done} ${here.value}`;
     if (seen.has(key)) continue;
     seen.add(key);
+    const enabled = nextOperations(operations, here);
+    // A read that sees the record as it is may as well happen now: it changes nothing for the others.
+    const read = enabled.find((next) => isReadOf(operations[next]!.action, here.value));
+    if (read !== undefined) {
+      waiting.push(withDone(operations, here, read, here.value));
+      continue;
+    }
     // The last of them is tried first: what was made first is most likely what happened first.
-    for (const next of nextOperations(operations, here).reverse()) {
+    for (const next of enabled.reverse()) {
       const value = after(here.value, operations[next]!.action);
       if (value !== undefined) waiting.push(withDone(operations, here, next, value));
     }
   }
   return false;
+}
+
+function isReadOf(action: Action, value: string | null): boolean {
+  return action.kind === 'read' && action.value === value;
 }
 
 function isAnswered({ answeredAt }: Operation): boolean {
