@@ -163,14 +163,34 @@ async function deleteAll(collection: Collection, records: readonly OwnRecord[]):
 const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0;
 
-/** Per cent by which a value grows in an hour, by least squares. */
-function growthPerHour(samples: readonly { readonly ms: number; readonly value: number }[]): number {
-  const mean = (pick: (sample: { ms: number; value: number }) => number): number =>
-    samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
-  const [ms, value] = [mean((sample) => sample.ms), mean((sample) => sample.value)];
+/** What is seen of the server once a second; memory in bytes. */
+interface Sample {
+  readonly rss: number;
+  readonly reachable: number;
+  readonly descriptors: number;
+  readonly bytes: number;
+}
+
+/** Per cent by which a value grows in an hour, by least squares over values of each second. */
+function growthPerHour(values: readonly number[]): number {
+  const middle = (values.length - 1) / 2;
+  const mean = meanOf(values);
   const slope =
-    mean((sample) => (sample.ms - ms) * (sample.value - value)) / mean((sample) => (sample.ms - ms) ** 2);
-  return ((slope * 3_600_000) / value) * 100;
+    meanOf(values.map((value, i) => (value - mean) * (i - middle))) /
+    meanOf(values.map((_, i) => (i - middle) ** 2));
+  return ((slope * 3_600) / mean) * 100;
+}
+
+/** Memory in MB, as the median of each ten minutes, and per cent of growth an hour once it is warm. */
+function memoryFigures(samples: readonly Sample[], warm: readonly Sample[]): Record<string, unknown> {
+  const rss = (sample: Sample): number => sample.rss / 1e6;
+  const reachable = (sample: Sample): number => sample.reachable / 1e6;
+  return {
+    rssMb: mediansOf(samples.map(rss), 600),
+    rssGrowthPerHour: round(growthPerHour(warm.map(rss))),
+    reachableMb: mediansOf(samples.map(reachable), 600),
+    reachableGrowthPerHour: round(growthPerHour(warm.map(reachable))),
+  };
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;
@@ -188,7 +208,7 @@ function driftOf(values: readonly number[]): number {
 function mediansOf(values: readonly number[], count: number): number[] {
   const medians: number[] = [];
   for (let i = 0; i < values.length; i += count) {
-    medians.push(Math.round(percentile(values.slice(i, i + count), 0.5)));
+    medians.push(Math.round(10 * percentile(values.slice(i, i + count), 0.5)) / 10);
   }
   return medians;
 }
@@ -197,7 +217,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   timeout: rounds.timeout,
 }, async () => {
   const path = join(temporaryDirectory(), 'data');
-  const server = await startServer(path);
+  const server = await startServer(path, SOAK_MINUTES !== null);
   const client = new HttpClient({ path: server.url });
   const collection = await client.createCollection({ name: 'shared', embeddingFunction: null });
   const windows: number[][] = [];
@@ -207,11 +227,14 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
 
   let isOver = false;
   const working = Promise.all(clients.map((each) => each.work(() => isOver)));
-  const samples: { ms: number; rss: number; descriptors: number; bytes: number }[] = [];
+  const samples: Sample[] = [];
   for (const second of rounds) {
     await Promise.race([new Promise((resolve) => setTimeout(resolve, SECOND_MS)), working]);
     const status = statusOf(server.pid);
-    if (status !== null) samples.push({ ms: performance.now(), ...status, bytes: bytesOf(path) });
+    if (status !== null) {
+      const { rss, descriptors } = status;
+      samples.push({ rss, reachable: server.reachable(), descriptors, bytes: bytesOf(path) });
+    }
     // One window a minute, or a second where there are not that many.
     if (SOAK_MINUTES === null || second % 60 === 59) windows.push(durations.splice(0));
   }
@@ -228,13 +251,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   const figures = {
     minutes: round(rounds.done / 60),
     calls: windows.flat().length + durations.length,
-    errors: 0,
-    rssMb: samples.length === 0 ? null : Math.round(samples.at(-1)!.rss / 1e6),
-    rssGrowthPerHour: round(growthPerHour(warm.map(({ ms, rss }) => ({ ms, value: rss })))),
-    rssMbPerTenMinutes: mediansOf(
-      samples.map(({ rss }) => rss / 1e6),
-      600,
-    ),
+    ...memoryFigures(samples, warm),
     descriptorsMin: Math.min(...descriptors),
     descriptorsMax: Math.max(...descriptors),
     bytesPerLiveByteMax: round(Math.max(...samples.map(({ bytes }) => bytes)) / LIVE_BYTES),
@@ -261,6 +278,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   expect(closed).toBeLessThan(2);
   rounds.report({
     ...figures,
+    errors: 0,
     tenUpsertsGrowthPercent: round((sizes.at(-1)! / sizes[0]! - 1) * 100),
     bytesPerLiveByteClosed: round(closed),
     deletedFound: 0,
