@@ -8,6 +8,7 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
@@ -119,14 +120,16 @@ function syncDirectory(path: string): void {
 function* readPieces(path: string, pieceBytes: number): Generator<Uint8Array> {
   const descriptor = guard(path, () => openSync(path, 'r'));
   try {
-    for (;;) {
-      const piece = new Uint8Array(pieceBytes);
+    for (let rest = guard(path, () => fstatSync(descriptor)).size; ; rest -= pieceBytes) {
+      // Not the whole piece for a file of a few pages: to clear 16 MB takes longer than to read those. The
+      // byte beyond the rest is where the end shows.
+      const piece = new Uint8Array(Math.min(pieceBytes, rest + 1));
       let length = 0;
-      for (let count = -1; count !== 0 && length < pieceBytes; length += count) {
-        count = guard(path, () => readSync(descriptor, piece, length, pieceBytes - length, null));
+      for (let count = -1; count !== 0 && length < piece.length; length += count) {
+        count = guard(path, () => readSync(descriptor, piece, length, piece.length - length, null));
       }
       if (length > 0) yield piece.subarray(0, length);
-      if (length < pieceBytes) return;
+      if (length < piece.length) return;
     }
   } finally {
     closeSync(descriptor);
