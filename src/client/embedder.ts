@@ -21,7 +21,8 @@ export class Embedder {
    */
   readonly isUndecided: boolean;
   readonly embeddingFunction: EmbeddingFunction | undefined;
-  readonly #absence: DatabaseError | null;
+  /** Why there is none: a reason, made an error where it is thrown, or what building the function threw. */
+  readonly #absence: string | DatabaseError;
   readonly #info: CollectionInfo;
 
   /**
@@ -43,10 +44,10 @@ export class Embedder {
     if (passed) {
       checkConflict(passed, stored, info.name);
       this.embeddingFunction = passed;
-      this.#absence = null;
+      this.#absence = '';
       return;
     }
-    this.#absence = absence(info.name, absenceReason(passed, stored, this.isUndecided));
+    this.#absence = absenceReason(passed, stored, this.isUndecided);
     if (passed === null) return;
     if (this.isUndecided && info.dimension === null) this.embeddingFunction = models!.makeDefault();
     if (stored === null) return;
@@ -109,7 +110,9 @@ export class Embedder {
     signal: AbortSignal | undefined,
   ): Promise<readonly EmbeddingRow[]> {
     const { embeddingFunction } = this;
-    if (embeddingFunction === undefined) throw this.#absence!;
+    if (embeddingFunction === undefined) {
+      throw typeof this.#absence === 'string' ? absence(this.#info.name, this.#absence) : this.#absence;
+    }
     const name = show(embeddingFunction.name ?? 'unnamed');
     const options = signal === undefined ? {} : { signal };
     let embeddings: readonly EmbeddingRow[];
