@@ -10,14 +10,14 @@ import { seededNumbers } from '../../src/base/index.ts';
 import { fleetingDirectory } from '../support/temporary.ts';
 import { DEEDS, type Deed, NEXT_FORMAT } from './deeds.ts';
 import { type Judgement, PowerCuts, type Recorded, STATES_PER_CUT, VARIANTS } from './power-cuts.ts';
-import { Rounds, SOAK_MINUTES } from './rounds.ts';
+import { IS_SOAK, Rounds } from './rounds.ts';
 import { eventsOf, recorderFault, recording } from './system-calls.ts';
 
 const names = Object.keys(DEEDS);
 /** Deeds that each Node looks at in every run of the tests, in two variants each. */
 const rounds = new Rounds(names.length, 20_261_133);
 /** Moments of a recorded deed at which the power fails. */
-const CUT_COUNT = SOAK_MINUTES === null ? 8 : 40;
+const CUT_COUNT = IS_SOAK ? 40 : 8;
 const DEED_PROCESS = new URL('./deed-process.mjs', import.meta.url).pathname;
 
 /** Does a deed in a folder that was prepared for it, and records what the disk sees. */
@@ -59,7 +59,7 @@ test.skipIf(recorderFault() !== null)(
         judge: (found, said) => judge(deed, found, said),
       });
       // In the short run each deed has one variant of either order of names.
-      const isShort = SOAK_MINUTES === null;
+      const isShort = !IS_SOAK;
       const variants = isShort ? VARIANTS.filter((_, i) => i % 2 === round % 2) : VARIANTS;
       for (const variant of variants) {
         const tally = await cuts.explore(variant, CUT_COUNT, chance);

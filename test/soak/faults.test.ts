@@ -18,7 +18,7 @@ import { SMALL_INDEX } from '../support/kept-cells.ts';
 import { testRecord } from '../support/naive-collection.ts';
 import { fleetingDirectory } from '../support/temporary.ts';
 import { faultOf, interpose, type Run } from './interpose.mjs';
-import { Rounds, SOAK_MINUTES } from './rounds.ts';
+import { IS_SOAK, Rounds } from './rounds.ts';
 import { applied, type Call, lineOf, type State, Stream, whichStates } from './streams.ts';
 import { recorderFault } from './system-calls.ts';
 import { WRITING_PROCESS } from './writer.ts';
@@ -32,11 +32,11 @@ const KINDS = (['FULL', 'IOERR'] as const).flatMap((name) =>
 /** A prime, by which all places and kinds come up, each once, and the first of them lie far apart. */
 const STRIDE = 7_919;
 /** Failing system calls in every run. */
-const SYSTEM_CALL_COUNT = SOAK_MINUTES === null ? 20 : 200;
+const SYSTEM_CALL_COUNT = IS_SOAK ? 200 : 20;
 /** Bytes of a small disk that are taken when a database is made there. */
 const DISK_BYTES = 3_000_000;
 const TAKEN_MAX = 2_800_000;
-const TAKEN_COUNT = SOAK_MINUTES === null ? 4 : 50;
+const TAKEN_COUNT = IS_SOAK ? 50 : 4;
 const TAKEN = Array.from({ length: TAKEN_COUNT }, (_, i) => Math.round((i * TAKEN_MAX) / (TAKEN_COUNT - 1)));
 const HABITS = { dropChance: 0.1, deleteChance: 0.3, settleChance: 0.2, burstChance: 0 };
 const COMMAND_COUNT = 14;

@@ -12,7 +12,7 @@ import { expect, test } from 'vitest';
 import { seededNumbers } from '../../src/base/index.ts';
 import { type Collection, HttpClient } from '../../src/index.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { Rounds, SOAK_MINUTES } from './rounds.ts';
+import { IS_SOAK, Rounds } from './rounds.ts';
 import { startServer } from './served.ts';
 
 /** Seconds of load, each a round. */
@@ -20,7 +20,7 @@ const rounds = new Rounds(6, 20_261_133);
 const SECOND_MS = 1_000;
 const CLIENT_COUNT = 64;
 /** In a soak some 18 MB of live data, so that what a log takes beside them weighs as it does in use. */
-const [RECORDS_OF_CLIENT, DIMENSION] = SOAK_MINUTES === null ? [40, 64] : [160, 384];
+const [RECORDS_OF_CLIENT, DIMENSION] = IS_SOAK ? [160, 384] : [40, 64];
 /** What a record takes: its embedding, and about so much of text. */
 const LIVE_BYTES = CLIENT_COUNT * RECORDS_OF_CLIENT * (4 * DIMENSION + 260);
 
@@ -217,7 +217,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   timeout: rounds.timeout,
 }, async () => {
   const path = join(temporaryDirectory(), 'data');
-  const server = await startServer(path, SOAK_MINUTES !== null);
+  const server = await startServer(path, IS_SOAK);
   const client = new HttpClient({ path: server.url });
   const collection = await client.createCollection({ name: 'shared', embeddingFunction: null });
   const windows: number[][] = [];
@@ -236,7 +236,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
       samples.push({ rss, reachable: server.reachable(), descriptors, bytes: bytesOf(path) });
     }
     // One window a minute, or a second where there are not that many.
-    if (SOAK_MINUTES === null || second % 60 === 59) windows.push(durations.splice(0));
+    if (!IS_SOAK || second % 60 === 59) windows.push(durations.splice(0));
   }
   isOver = true;
   await working;
@@ -261,7 +261,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   };
 
   // A log keeps up to 4 MB beside its file while records are written, which weighs where there are few.
-  if (SOAK_MINUTES !== null) expect(figures.bytesPerLiveByteMax).toBeLessThan(2);
+  if (IS_SOAK) expect(figures.bytesPerLiveByteMax).toBeLessThan(2);
 
   const everything = clients.flatMap(({ records }) => [...records.values()]);
   const sizes = await writeAgain(collection, everything, path);

@@ -22,7 +22,7 @@ import {
   VARIANTS,
   type Verdict,
 } from './power-cuts.ts';
-import { Rounds, SOAK_MINUTES } from './rounds.ts';
+import { IS_SOAK, Rounds } from './rounds.ts';
 import { type Habits, MIXED, type State, Stream, statesOf, textOf, textsFound } from './streams.ts';
 import { eventsOf, recorderFault, recording } from './system-calls.ts';
 import { type Progress, Writer, type WriterOptions } from './writer.ts';
@@ -33,7 +33,7 @@ const rounds = new Rounds(16, 20_261_127);
 const CHECK_COUNT = 100;
 const STREAM_COUNT = 2;
 /** Moments of a recorded life at which the power fails; recording one takes as long as 200 states. */
-const CUT_COUNT = SOAK_MINUTES === null ? 13 : 40;
+const CUT_COUNT = IS_SOAK ? 40 : 13;
 const RECORDING_MS = 120_000;
 
 /** Lives by what they mostly do. */

@@ -2,8 +2,8 @@
  * How long a harness goes on, and what becomes of its figures.
  *
  * Every harness in this folder is an ordinary test with a fixed number of rounds and a fixed seed. The same
- * test goes on for minutes when `npm run soak` says so, with another seed if it names one, and then writes
- * what it has seen to a file (see run.mjs).
+ * test goes on for minutes, or for another number of rounds, when `npm run soak` says so, with another seed
+ * if it names one, and then writes what it has seen to a file (see run.mjs).
  */
 import { writeFileSync } from 'node:fs';
 
@@ -11,9 +11,15 @@ const MINUTE_MS = 60_000;
 /** What a harness may need beside its rounds, in all of its runs. */
 const SLACK_MS = 10 * MINUTE_MS;
 
-/** Minutes that the harness shall go on for; `null` for its fixed number of rounds. */
-export const SOAK_MINUTES: number | null =
-  process.env['SOAK_MINUTES'] === undefined ? null : Number(process.env['SOAK_MINUTES']);
+const numberOf = (name: string): number | null =>
+  process.env[name] === undefined ? null : Number(process.env[name]);
+/** Minutes that a soak goes on for at most; `null` for as long as its rounds take. */
+const MINUTES_MAX = numberOf('SOAK_MINUTES');
+/** Rounds of a soak at most; `null` for as many as the time allows. */
+const ROUNDS_MAX = numberOf('SOAK_ROUNDS');
+
+/** Whether the harness runs by `npm run soak`, and not as one of the tests. */
+export const IS_SOAK: boolean = MINUTES_MAX !== null || ROUNDS_MAX !== null;
 
 /** See the top of this file. */
 export class Rounds {
@@ -22,7 +28,7 @@ export class Rounds {
   readonly #share: number;
   #done = 0;
 
-  /** `share` is the part of the time that these rounds take, where they are not the only ones. */
+  /** `share` is the part of a soak's time and rounds that these take, where they are not the only ones. */
   constructor(count: number, seed: number, share = 1) {
     this.#count = count;
     this.#share = share;
@@ -31,18 +37,24 @@ export class Rounds {
 
   /** For the name of the test. */
   get title(): string {
-    return `${SOAK_MINUTES === null ? this.#count : `${SOAK_MINUTES} minutes of`} (seed ${this.seed})`;
+    const count = IS_SOAK ? ROUNDS_MAX : this.#count;
+    const limits = [
+      ...(MINUTES_MAX === null ? [] : [`${MINUTES_MAX} minutes of`]),
+      ...(count === null ? [] : [count]),
+    ];
+    return `${limits.join(' at most ')} (seed ${this.seed})`;
   }
 
-  /** The longest that vitest lets the test go on. */
+  /** The longest that vitest lets the test go on; 0 for ever, where rounds alone are to end it. */
   get timeout(): number {
-    return (SOAK_MINUTES ?? 0) * MINUTE_MS + SLACK_MS;
+    return IS_SOAK && MINUTES_MAX === null ? 0 : (MINUTES_MAX ?? 0) * MINUTE_MS + SLACK_MS;
   }
 
-  /** Numbers of the rounds, until there were enough of them or the time is over. */
+  /** Numbers of the rounds, until there were enough of them or the time is over, whichever comes first. */
   *[Symbol.iterator](): Generator<number> {
-    const endMs = performance.now() + (SOAK_MINUTES ?? 0) * MINUTE_MS * this.#share;
-    while (SOAK_MINUTES === null ? this.#done < this.#count : performance.now() < endMs) yield this.#done++;
+    const endMs = MINUTES_MAX === null ? Infinity : performance.now() + MINUTES_MAX * MINUTE_MS * this.#share;
+    const count = IS_SOAK ? (ROUNDS_MAX ?? Infinity) * this.#share : this.#count;
+    while (this.#done < count && performance.now() < endMs) yield this.#done++;
   }
 
   /** Rounds that were begun. */
