@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
 import { TextIndex } from './text-index.ts';
@@ -114,5 +115,34 @@ describe('TextIndex', () => {
     expect(database.prepare('SELECT * FROM followers').all()).toEqual([]);
     index = TextIndex.create(database);
     expect(index.position()).toBe(0);
+  });
+
+  it('finds the documents that contain a needle, whatever changed before', () => {
+    const characters = ['a', 'b', 'A', 'é', 'e', '\u0301', '😀', '"', '*', '\0', '\ufffd', '\uffff', ' '];
+    const text = fc.array(fc.constantFrom(...characters), { maxLength: 8 }).map((parts) => parts.join(''));
+    const step = fc.tuple(fc.integer({ min: 1, max: 12 }), fc.option(text, { freq: 4 }));
+    let foundCount = 0;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.array(text, { maxLength: 20 }), (steps, needles) => {
+        index.drop();
+        index = TextIndex.create(database);
+        const documents = new Map<number, string>();
+        for (const [row, document] of steps) {
+          index.put(row, document);
+          if (document === null) documents.delete(row);
+          else documents.set(row, document);
+        }
+        const rows = [...documents.keys()].sort((a, b) => a - b);
+        const parts = [...documents.values()].map((document) => [...document].slice(1, 5).join(''));
+        for (const needle of [...needles, ...parts]) {
+          if (!TextIndex.canAnswer(needle)) continue;
+          const expected = rows.filter((row) => documents.get(row)!.includes(needle));
+          expect(index.rowsContaining(needle)).toEqual(expected);
+          foundCount += expected.length;
+        }
+      }),
+      { numRuns: 300 },
+    );
+    expect(foundCount).toBeGreaterThan(100);
   });
 });
