@@ -111,40 +111,6 @@ describe('a backup', () => {
     });
   });
 
-  it('of a database that is written to holds, of each collection, what was acknowledged up to a moment', async () => {
-    const { parent, path, backend, films, books } = await prepare();
-    await fill(backend, books, 30, 100);
-    let isDone = false;
-    let acknowledged = 0;
-    const write = async (): Promise<void> => {
-      for (let i = 100; !isDone; i += 10) {
-        await Promise.all([fill(backend, films, i, i + 10), fill(backend, books, i, i + 10)]);
-        acknowledged = i + 10;
-      }
-    };
-    const writing = write();
-    let since: string | undefined;
-    for (let round = 0; round < 4; round++) {
-      const before = Math.max(acknowledged, 100);
-      const to = join(parent, `copy-${round}`);
-      await backup({ from: path, to, since });
-      since = to;
-      const target = join(parent, `restored-${round}`);
-      await restore({ from: to, to: target });
-      const restored = await openDatabase({ path: target, threads: 0 });
-      for (const scope of [films, books]) {
-        const { ids } = await restored.get(scope, getRequest());
-        // A prefix of the batches, whole ones, and none missing that was acknowledged before the backup.
-        expect(ids).toEqual(ids.map((_, i) => `id-${i}`));
-        expect(ids.length % 10).toBe(0);
-        expect(ids.length).toBeGreaterThanOrEqual(before);
-      }
-      await restored.close();
-    }
-    isDone = true;
-    await writing;
-  });
-
   it('gives nothing away of what was deleted before', async () => {
     const { parent, path, backend, films } = await prepare();
     await backend.add(films, batchOf({ id: 'x', embedding: [1, 2, 3], document: 'the secret text' }));
