@@ -4,7 +4,9 @@
  * The directory is opened for reading, as any process may open it. Each collection is copied as of one
  * position, in a read transaction (`RecordCopy`); two collections may be of two moments. The catalogue is
  * copied last, so that it knows every metadata key of the records, and loses the collections that were
- * deleted meanwhile.
+ * deleted meanwhile. What it calls otherwise by then than when it was copied, or knows to have been filled
+ * since, or did not have, is copied again: a name may have gone over to a collection of which the copy is
+ * too early.
  *
  * A backup that goes on from another one (`since`) holds, of each collection, nothing where nothing has
  * changed, the changed rows where the change sequence still names all that happened since, and the whole
@@ -155,6 +157,9 @@ interface Copied {
   readonly collection: BackupCollection | null;
 }
 
+/** Copies made, by identifier. */
+type Copies = Map<string, Copied & { readonly listed: Listed }>;
+
 function* copyAll(
   { from, collections }: BackupInput,
   work: string,
@@ -163,49 +168,72 @@ function* copyAll(
 ): Generator<void, { entries: BackupEntry[]; manifest: Pick<Manifest, 'catalogue' | 'collections'> }> {
   const directory = Directory.open(resolve(from), true, files);
   const catalogue = CatalogueStore.open({ ...READING, path: directory.cataloguePath });
-  const all: Copied[] = [];
+  const copies: Copies = new Map();
+  const isCopied = (listed: Listed): boolean => isSameListing(copies.get(listed.id)?.listed, listed);
+  const cataloguePath = `${work}/catalogue.sqlite3`;
+  let listing = chosen(catalogue.directory(), collections);
   try {
-    for (const listed of chosen(catalogue, collections)) {
-      const path = directory.hasCollectionFile(listed.id) ? directory.collectionPath(listed.id) : null;
-      const former = base?.manifest.collections.find(({ id }) => id === listed.id) ?? null;
-      const copied = yield* copyUnlessGone(files, { listed, path, work, former }, (id) =>
-        catalogue.lists(id),
-      );
-      if (copied !== null) all.push(copied);
+    checkNames(listing, collections);
+    for (let pass = 0; pass < PASSES_MAX && !(pass > 0 && listing.every(isCopied)); pass++) {
+      for (const listed of listing) {
+        if (isCopied(listed)) continue;
+        removeCopy(files, work, listed.id);
+        copies.delete(listed.id);
+        const path = directory.hasCollectionFile(listed.id) ? directory.collectionPath(listed.id) : null;
+        const former = base?.manifest.collections.find(({ id }) => id === listed.id) ?? null;
+        const isListed = (id: string): boolean => catalogue.lists(id);
+        const copied = yield* copyUnlessGone(files, { listed, path, work, former }, isListed);
+        if (copied !== null) copies.set(listed.id, { ...copied, listed });
+      }
+      files.remove(cataloguePath);
+      catalogue.copyTo(cataloguePath);
+      listing = chosen(directoryOf(cataloguePath), collections);
     }
-    catalogue.copyTo(`${work}/catalogue.sqlite3`);
   } finally {
     catalogue.close();
   }
-  const left = settleCatalogue(work, new Set(all.flatMap(({ collection }) => collection?.id ?? [])));
-  const kept: Copied[] = [];
-  for (const { entry, collection } of all) {
-    const names = left.get(entry.id);
-    if (collection === null) kept.push({ entry, collection });
-    else if (names !== undefined) kept.push({ entry, collection: { ...collection, ...names } });
-    else if (collection.file !== null) files.remove(`${work}/${collection.file.path}`);
-  }
+  const kept = listing.flatMap((listed) => (isCopied(listed) ? copies.get(listed.id)! : []));
+  const named = kept.flatMap(({ collection }) => collection ?? []);
+  keepOnly(cataloguePath, new Set(named.map(({ id }) => id)));
+  for (const id of copies.keys()) if (!named.some((one) => one.id === id)) removeCopy(files, work, id);
   return {
     entries: kept.map(({ entry: { id: _, ...entry } }) => entry),
     manifest: {
       catalogue: yield* describeFile(files, work, 'catalogue.sqlite3'),
-      collections: kept.flatMap(({ collection }) => collection ?? []),
+      collections: named,
     },
   };
 }
 
+/**
+ * How often the catalogue is looked at again. A collection that took a name over is found at the second time,
+ * and one that is deleted and made anew all the time is left out in the end.
+ */
+const PASSES_MAX = 5;
+
+/** Whether a copy that was made when the catalogue said `former` will do. */
+function isSameListing(former: Listed | undefined, { name, database, tenant, dimension }: Listed): boolean {
+  if (former === undefined || former.name !== name) return false;
+  return former.database === database && former.tenant === tenant && former.dimension === dimension;
+}
+
+function removeCopy(files: Files, work: string, id: string): void {
+  for (const name of [wholePath(id), changesPath(id)]) files.remove(`${work}/${name}`);
+}
+
 const READING = { ...DEFAULT_SETTINGS, readOnly: true };
 
+function chosen(all: readonly Listed[], names: readonly string[] | undefined): readonly Listed[] {
+  return names === undefined ? all : all.filter(({ name }) => names.includes(name));
+}
+
 /** Errors: `TESSERA_COLLECTION_NOT_FOUND` for a name that no database has. */
-function chosen(catalogue: CatalogueStore, names: readonly string[] | undefined): Listed[] {
-  const all = catalogue.directory();
-  if (names === undefined) return all;
+function checkNames(listing: readonly Listed[], names: readonly string[] = []): void {
   for (const name of names) {
-    if (all.some((listed) => listed.name === name)) continue;
+    if (listing.some((listed) => listed.name === name)) continue;
     const message = `Collection [${name}] does not exist`;
     throw new DatabaseError('TESSERA_COLLECTION_NOT_FOUND', message, { details: { name } });
   }
-  return all.filter(({ name }) => names.includes(name));
 }
 
 interface Task {
@@ -231,7 +259,7 @@ function* copyUnlessGone(
     if (error.kind !== 'corrupt' && error.code !== 'TESSERA_COLLECTION_NOT_FOUND' && !isMissing) throw error;
     // Deleting takes the collection out of the catalogue before its file goes.
     if (!isListed(listed.id)) return null;
-    for (const name of [wholePath(listed.id), changesPath(listed.id)]) files.remove(`${work}/${name}`);
+    removeCopy(files, work, listed.id);
     const { code, message } = isMissing ? fileMissing(listed.id) : error;
     return { entry: entryOf(listed, 'whole', { error: { code, message } }), collection: null };
   }
@@ -292,12 +320,21 @@ function startOf(
   return knowsAll ? former.sequence : 0;
 }
 
-/** Reduces the copy of the catalogue to some collections; returns the names of those that it has. */
-function settleCatalogue(work: string, copied: ReadonlySet<string>): Map<string, Names> {
-  const catalogue = CatalogueStore.open({ ...DEFAULT_SETTINGS, path: `${work}/catalogue.sqlite3` });
+/** The collections of a copy of the catalogue. */
+function directoryOf(path: string): Listed[] {
+  const catalogue = CatalogueStore.open({ ...DEFAULT_SETTINGS, path });
   try {
-    catalogue.keepOnly(copied);
-    return new Map(catalogue.directory().map((listed) => [listed.id, namesOf(listed)]));
+    return catalogue.directory();
+  } finally {
+    catalogue.close();
+  }
+}
+
+/** Reduces a copy of the catalogue to some collections. */
+function keepOnly(path: string, ids: ReadonlySet<string>): void {
+  const catalogue = CatalogueStore.open({ ...DEFAULT_SETTINGS, path });
+  try {
+    catalogue.keepOnly(ids);
   } finally {
     catalogue.close();
   }

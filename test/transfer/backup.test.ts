@@ -111,6 +111,51 @@ describe('a backup', () => {
     });
   });
 
+  it('of a collection that gets its first records meanwhile can be restored', async () => {
+    const { parent, path, backend } = await prepare();
+    const { id: collectionId } = await backend.getCollection(SCOPE, 'nothing-yet');
+    const scope = { ...SCOPE, collectionId };
+    let isWritten = false;
+    const exists = (asked: string): boolean => {
+      const isThere = systemFiles.exists(asked);
+      // Just after the backup has seen that there is no file. A read makes the write that waits go first.
+      if (asked.includes(collectionId) && !isWritten) {
+        isWritten = true;
+        void backend.add(scope, batchOf({ id: 'a', embedding: [1, 2] }));
+        void backend.count(scope);
+      }
+      return isThere;
+    };
+    const files = { ...systemFiles, exists };
+    await backup({ from: path, to: join(parent, 'copy') }, { ...SYSTEM, files });
+    await restore({ from: join(parent, 'copy'), to: join(parent, 'restored') });
+    const restored = await openTestDatabase({ path: join(parent, 'restored') });
+    expect([isWritten, await restored.count(scope)]).toEqual([true, 1]);
+  });
+
+  it('of a collection that is succeeded meanwhile holds all records under its name', async () => {
+    const { parent, path, backend, films } = await prepare();
+    const heir = await makeCollection(backend, 'heir');
+    await fill(backend, heir, 0, 90);
+    const { sequence } = await backend.changes(films, { after: 0, afterRow: 0, throughRow: null, limit: 1 });
+    let isSucceeded = false;
+    function* read(asked: string, pieceBytes: number): Generator<Uint8Array> {
+      // Just after the backup has copied the successor, which lacks ten records.
+      if (asked.includes(heir.collectionId) && !isSucceeded) {
+        isSucceeded = true;
+        void fill(backend, heir, 90, 100);
+        void backend.succeed(films, { successorId: heir.collectionId, sequence, formerName: 'former' });
+      }
+      yield* systemFiles.read(asked, pieceBytes);
+    }
+    const files = { ...systemFiles, read };
+    await backup({ from: path, to: join(parent, 'copy') }, { ...SYSTEM, files });
+    await restore({ from: join(parent, 'copy'), to: join(parent, 'restored') });
+    const restored = await openTestDatabase({ path: join(parent, 'restored') });
+    const { id } = await restored.getCollection(SCOPE, 'films');
+    expect([isSucceeded, await restored.count({ ...SCOPE, collectionId: id })]).toEqual([true, 100]);
+  });
+
   it('gives nothing away of what was deleted before', async () => {
     const { parent, path, backend, films } = await prepare();
     await backend.add(films, batchOf({ id: 'x', embedding: [1, 2, 3], document: 'the secret text' }));
