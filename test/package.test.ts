@@ -147,6 +147,19 @@ describe('the packed package', () => {
     }
   });
 
+  it('has the program of its threads in one file, with a map to the sources', () => {
+    const program = 'dist/engine/worker.js';
+    expect(packedFiles).toEqual(expect.arrayContaining([program, `${program}.map`]));
+    const text = readFileSync(path.join(folder, 'node_modules/tesseradb', program), 'utf8');
+    const imported = [...text.matchAll(/^import .*? from "(.+)";$/gm)].map(([, name]) => name!);
+    expect(imported).toContain('node:worker_threads');
+    expect(imported.filter((name) => !name.startsWith('node:'))).toEqual([]);
+    const { sources } = JSON.parse(
+      readFileSync(path.join(folder, 'node_modules/tesseradb', `${program}.map`), 'utf8'),
+    );
+    expect(sources).toContain('../../src/engine/worker.ts');
+  });
+
   it('has a command that knows its version', () => {
     const command = path.join(folder, 'node_modules/tesseradb', manifest.bin.tessera);
     expect(run(command, '--version')).toContain(manifest.version);

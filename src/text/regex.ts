@@ -1,7 +1,8 @@
 /**
  * Regular expressions over documents, in time linear in the document whatever the pattern. See docs/adr/0006.
  */
-import { RE2JS, RE2JSException } from 're2js';
+import { createRequire } from 'node:module';
+import type * as Re2 from 're2js';
 import { DatabaseError, show } from '../base/index.ts';
 import { RegexDialectError, toRe2Syntax } from './regex-dialect.ts';
 
@@ -15,6 +16,17 @@ const PATTERN_LENGTH_MAX = 4_096;
 /** Characters of re2js's reason that a message keeps: some of them repeat the pattern. */
 const REASON_LENGTH_MAX = 200;
 
+let library: typeof Re2 | undefined;
+
+/**
+ * The library, loaded by the first pattern: few programs have one, and its tables of Unicode take every thread
+ * 6 ms and 1.7 MB.
+ */
+function re2(): typeof Re2 {
+  library ??= createRequire(import.meta.url)('re2js') as typeof Re2;
+  return library;
+}
+
 /** A compiled pattern. */
 export interface CompiledRegex {
   /** Whether the pattern matches anywhere in the document. */
@@ -27,6 +39,7 @@ export interface CompiledRegex {
  * Errors: `TESSERA_INVALID_FILTER` for a pattern that cannot be read or is longer than 4,096 characters.
  */
 export function compileRegex(pattern: string): CompiledRegex {
+  const { RE2JS, RE2JSException } = re2();
   try {
     if (pattern.length > PATTERN_LENGTH_MAX) {
       throw new RegexDialectError(`longer than ${PATTERN_LENGTH_MAX} characters`);
