@@ -1,7 +1,12 @@
 /** A writer and readers on threads of their own: what reads see, who answers, and how the threads end. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Backend, type CollectionScope, parseWhereDocument } from '../../src/api/index.ts';
+import {
+  type Backend,
+  type CollectionInput,
+  type CollectionScope,
+  parseWhereDocument,
+} from '../../src/api/index.ts';
 import type { EngineRole } from '../../src/engine/components.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { openSqlDatabase } from '../../src/sqlite/index.ts';
@@ -223,6 +228,15 @@ describe('readers', () => {
     expect(await Promise.all([add(), backend.reset(), backend.createTenant('t')])).toEqual(
       Array(3).fill('writer0'),
     );
+    await backend.close();
+  });
+
+  it('make a collection until the writer is there, which comes a moment later of itself', async () => {
+    const backend = await openFake(2);
+    const make = (): Promise<unknown> => backend.createCollection(SCOPE, {} as CollectionInput);
+    expect(await make()).toMatch(/^reader/);
+    while ((await make()) !== 'writer0') await nextTurn();
+    expect(await backend.createTenant('t')).toBe('writer0');
     await backend.close();
   });
 
