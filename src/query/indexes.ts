@@ -369,9 +369,7 @@ export class CollectionIndexes {
     const isLarge = count >= this.#startCount || this.#options.grant?.(count * dimension * 5) === false;
     if (isLarge) vectors.readLazily();
     if (vectors.isLazy) {
-      this.#live.forEach((slot) => {
-        if (!vectors.has(slot)) vectors.announce(slot);
-      });
+      vectors.announceMissing(this.#live);
       return;
     }
     const slots = this.#live.toArray();
@@ -413,7 +411,7 @@ export class CollectionIndexes {
       this.#slots = new SlotRows(rows, checksums);
     }
     const known = this.#slots;
-    vectors.loadCells(kept.directory, kept.cells, (row, checksum) => {
+    vectors.loadCells(kept.directory, kept.cells, known.count, (row, checksum) => {
       const slot = known.slotOf(row);
       return slot !== -1 && known.checksumAt(slot) === checksum ? slot : -1;
     });

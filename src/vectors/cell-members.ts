@@ -61,11 +61,24 @@ export class CellMembers {
     return this.#places[slot]!;
   }
 
+  /** Makes room for the slots below `count`. */
+  reserve(count: number): void {
+    const had = this.#cells.length;
+    if (count <= had) return;
+    const capacity = Math.max(count, 64, Math.ceil(had * 1.5));
+    const cells = new Int32Array(capacity).fill(ABSENT, had);
+    cells.set(this.#cells);
+    this.#cells = cells;
+    const places = new Uint32Array(capacity);
+    places.set(this.#places);
+    this.#places = places;
+  }
+
   /** Takes in a slot that is nowhere. */
   add(slot: number, isApart: boolean): void {
-    this.#reserve(slot + 1);
+    this.reserve(slot + 1);
     assert(this.#cells[slot] === ABSENT, 'A slot was added to the index twice.');
-    this.#countOne();
+    this.#count(1);
     this.#cells[slot] = isApart ? APART : WAITING;
     this.#places[slot] = (isApart ? this.apart : this.waiting).push(slot);
   }
@@ -89,13 +102,25 @@ export class CellMembers {
     this.#places[slot] = entry;
   }
 
-  /** Notes a slot that is not in the index yet as an entry that a cell has already. */
-  adopt(slot: number, cell: number, entry: number): void {
-    this.#reserve(slot + 1);
-    assert(this.#cells[slot] === ABSENT, 'An entry of a cell was adopted whose slot is in the index.');
-    this.#countOne();
-    this.#cells[slot] = cell;
-    this.#places[slot] = entry;
+  /**
+   * Notes slots as entries that a cell has already. Returns the positions of those that it could not take:
+   * slots that are in the index, or for which no room was made.
+   */
+  adopt(cell: number, slots: Uint32Array, entries: Uint32Array): number[] {
+    const cells = this.#cells;
+    const places = this.#places;
+    const refused: number[] = [];
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!;
+      if (cells[slot] !== ABSENT) {
+        refused.push(i);
+        continue;
+      }
+      cells[slot] = cell;
+      places[slot] = entries[i]!;
+    }
+    this.#count(slots.length - refused.length);
+    return refused;
   }
 
   /** Moves a slot to those that wait for a cell, or to those that stay apart. */
@@ -170,20 +195,8 @@ export class CellMembers {
     this.#places[list.removeAt(place)] = place;
   }
 
-  #countOne(): void {
-    this.#liveCount++;
+  #count(added: number): void {
+    this.#liveCount += added;
     this.#peakCount = Math.max(this.#peakCount, this.#liveCount);
-  }
-
-  #reserve(count: number): void {
-    const had = this.#cells.length;
-    if (count <= had) return;
-    const capacity = Math.max(count, 64, Math.ceil(had * 1.5));
-    const cells = new Int32Array(capacity).fill(ABSENT, had);
-    cells.set(this.#cells);
-    this.#cells = cells;
-    const places = new Uint32Array(capacity);
-    places.set(this.#places);
-    this.#places = places;
   }
 }

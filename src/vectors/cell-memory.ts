@@ -100,6 +100,11 @@ export class CellMemory {
     this.#freeBlocks.push(block);
   }
 
+  /** Makes room for so many blocks more, in one step. Errors: `TESSERA_LIMIT_EXCEEDED`. */
+  reserveBlocks(count: number): void {
+    this.#reserve(this.#blockCount + count);
+  }
+
   /** Makes room for so many cells. Errors: `TESSERA_LIMIT_EXCEEDED`, with nothing changed. */
   reserveCells(count: number): void {
     if (count <= this.cellCapacity) return;
@@ -156,10 +161,14 @@ export class CellMemory {
     floats[base + FIELD.centreDoubt] = (CENTRE_DOUBT * ESTIMATE_DEVIATION) / Math.sqrt(width);
   }
 
-  #append(count: number): number {
-    const needed = this.blockAt(this.#blockCount + count);
+  #reserve(blockCount: number): void {
+    const needed = this.blockAt(blockCount);
     const roomy = needed + this.#blockCount * this.blockBytes * RESERVED_SHARE;
     if (this.#kernel.reserve(needed, roomy)) this.#bind();
+  }
+
+  #append(count: number): number {
+    this.#reserve(this.#blockCount + count);
     const first = this.#blockCount;
     this.#blockCount += count;
     return first;

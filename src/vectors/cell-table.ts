@@ -271,29 +271,47 @@ export class CellTable {
   }
 
   /**
+   * Makes room for cells that are to be restored, in one step: a memory that grows bit by bit is copied, and
+   * looked at by the garbage collector, as often. Errors: `TESSERA_LIMIT_EXCEEDED`.
+   */
+  reserve(cells: readonly { readonly cell: number; readonly content: CellEntries }[]): void {
+    let cellCount = 0;
+    let blockCount = 0;
+    for (const { cell, content } of cells) {
+      cellCount = Math.max(cellCount, cell + 1);
+      blockCount += Math.ceil(content.base.length / ENTRIES);
+    }
+    this.#memory.reserveCells(cellCount);
+    this.#memory.reserveBlocks(blockCount);
+  }
+
+  /**
    * Makes a cell with a given number, not in use, from what `entriesOf` gave. Returns its entries in the
    * order of `slots`. Errors: `TESSERA_LIMIT_EXCEEDED`.
    */
   restoreCell(cell: number, from: CellEntries, slots: Uint32Array): Uint32Array {
     while (this.#cellCount <= cell) this.freeCell(this.#appendCell());
-    this.#freeCells.splice(this.#freeCells.indexOf(cell), 1);
+    this.#freeCells.splice(this.#freeCells.lastIndexOf(cell), 1);
     this.#setCentre(cell, from.centre);
+    const { base, slope, codes } = from;
     const codeBytes = 4 * this.width;
-    const entries = new Uint32Array(slots.length);
-    for (let first = 0; first < slots.length; first += ENTRIES) {
-      const end = Math.min(slots.length, first + ENTRIES);
-      this.#prependBlock(cell);
+    const count = slots.length;
+    const entries = new Uint32Array(count);
+    for (let first = 0; first < count; first += ENTRIES) {
+      const end = Math.min(count, first + ENTRIES);
+      const block = this.#prependBlock(cell, end - first);
       const { floats, words, bytes } = this.#memory;
-      const block = words[this.#factAt(cell) + 4]!;
-      const at = this.#factorsAt(block);
-      floats.set(from.base.subarray(first, end), at);
-      floats.set(from.slope.subarray(first, end), at + ENTRIES);
+      const start = this.#memory.blockAt(block);
+      const at = (start + codeBytes) / 4;
+      const entry = block * ENTRIES - first;
+      floats.set(base.subarray(first, end), at);
+      floats.set(slope.subarray(first, end), at + ENTRIES);
       words.set(slots.subarray(first, end), at + 2 * ENTRIES);
-      const start = (first / ENTRIES) * codeBytes;
-      bytes.set(from.codes.subarray(start, start + codeBytes), this.#memory.blockAt(block));
-      for (let i = first; i < end; i++) entries[i] = block * ENTRIES + i - first;
+      for (let i = first; i < end; i++) entries[i] = entry + i;
+      const from = (first / ENTRIES) * codeBytes;
+      bytes.set(codes.subarray(from, from + codeBytes), start);
     }
-    this.#memory.words[this.#factAt(cell) + 5] = slots.length;
+    this.#memory.words[this.#factAt(cell) + 5] = count;
     this.#spreads[cell] = from.spread;
     this.#noteSpread(cell);
     this.changed.add(cell);
@@ -435,15 +453,19 @@ export class CellTable {
     floats[fact + 3] = Math.sqrt(this.#spreads[cell]! / Math.max(1, words[fact + 5]!));
   }
 
-  #prependBlock(cell: number): void {
+  /** Gives a cell a new block and returns it; of its places all but the first `taken` are marked as empty. */
+  #prependBlock(cell: number, taken = 0): number {
     const block = this.#memory.takeBlock();
     const { floats, words } = this.#memory;
     const fact = this.#factAt(cell);
     const factors = this.#factorsAt(block);
-    floats.fill(Number.NEGATIVE_INFINITY, factors, factors + ENTRIES);
-    floats.fill(0, factors + ENTRIES, factors + 2 * ENTRIES);
+    if (taken < ENTRIES) {
+      floats.fill(Number.NEGATIVE_INFINITY, factors + taken, factors + ENTRIES);
+      floats.fill(0, factors + ENTRIES + taken, factors + 2 * ENTRIES);
+    }
     words[this.#nextAt(block)] = words[fact + 4]!;
     words[fact + 4] = block;
+    return block;
   }
 
   #appendCell(): number {

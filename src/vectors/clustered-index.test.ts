@@ -138,7 +138,9 @@ describe.each(SPACES)('in space %s', (space) => {
     const added = makeRows('gaussian', 30, 20, 12);
     for (const [i, row] of added) moved.set(rest.length + i, row);
     const other = new ClusteredIndex({ space, dimension: 20, random: seededNumbers(99) }, SMALL);
-    other.loadCells(index.header!, kept, (row, sum) => (sum === 7 ? -1 : (slotOf.get(row) ?? -1)));
+    other.loadCells(index.header!, kept, rest.length, (row, sum) =>
+      sum === 7 ? -1 : (slotOf.get(row) ?? -1),
+    );
     const taken = other.statistics().liveCount;
     expect(taken).toBeGreaterThan(rest.length * 0.7);
     expect(taken).toBeLessThan(rest.length);
@@ -147,7 +149,9 @@ describe.each(SPACES)('in space %s', (space) => {
     expect(other.statistics().tailCount).toBe(moved.size - taken);
     const source = { read: readFrom(moved) };
     const lazy = new ClusteredIndex({ space, dimension: 20, random: seededNumbers(99), source }, SMALL);
-    lazy.loadCells(index.header!, kept, (row, sum) => (sum === 7 ? -1 : (slotOf.get(row) ?? -1)));
+    lazy.loadCells(index.header!, kept, rest.length, (row, sum) =>
+      sum === 7 ? -1 : (slotOf.get(row) ?? -1),
+    );
     for (const slot of moved.keys()) if (!lazy.has(slot)) lazy.announce(slot);
     settle(lazy);
     expect(lazy.verify()).toEqual([]);
@@ -170,7 +174,7 @@ test('a cell that lost a row while it was taken over is kept anew, and without t
   const other = new ClusteredIndex({ space: 'l2', dimension: 16, random: seededNumbers(9), source }, SMALL);
   // Row 5 has got another vector since, and row 6 is gone.
   const isStale = (row: number): boolean => row === 5 || row === 6;
-  other.loadCells(index.header!, kept, (row) => (isStale(row) ? -1 : row));
+  other.loadCells(index.header!, kept, 200, (row) => (isStale(row) ? -1 : row));
   const { changed } = other.beginSaving();
   const again = changed.flatMap((cell) => {
     const bytes = other.encodeCell(cell, Number, () => 1);

@@ -52,7 +52,6 @@ const TUNING: ClusteredTuning = {
 /** From this share of changed rows on, centres are refined. */
 const CHANGED_SHARE = 0.5;
 const DEFAULT_RECALL = 0.99;
-const NO_SLOT = 0xffffffff;
 /** Rows that are looked up by their own embeddings after each measurement. */
 const PROBES = 128;
 /** Vectors that are brought into memory in one step when nothing else is to do: 1 ms at 512 dimensions. */
@@ -223,6 +222,12 @@ export class ClusteredIndex {
     this.#noteChange();
   }
 
+  /** Announces those of `slots` that hold no vector. */
+  announceMissing(slots: Bitset): void {
+    const missing = slots.clone().andNot(this.#live);
+    missing.forEach((slot) => void this.announce(slot));
+  }
+
   /** Forgets the vector of a slot and frees its place in the cells; false if there was none. */
   remove(slot: number): boolean {
     if (!this.#live.has(slot)) return false;
@@ -374,17 +379,22 @@ export class ClusteredIndex {
   }
 
   /**
-   * Takes over cells that were kept, so that the rows in them need not be taken in anew. Called once, before
-   * any slot is set or announced.
+   * Takes over cells that were kept, so that the rows in them need not be taken in anew; `slotOf` gives slots
+   * below `slotCount`, or −1. Called once, before any slot is set or announced.
    */
-  loadCells(header: CellsHeader, cells: Iterable<NumberedCell>, slotOf: SlotOf): void {
+  loadCells(header: CellsHeader, cells: readonly NumberedCell[], slotCount: number, slotOf: SlotOf): void {
     assert(this.#members.liveCount === 0, 'Cells were loaded into an index that has rows.');
     this.readLazily();
     this.#rotationSeed = header.rotationSeed;
     this.#makeTable();
     this.#table!.mean.set(header.mean);
+    this.#table!.reserve(cells);
+    this.#members.reserve(slotCount);
     let goneCount = 0;
     for (const { cell, content } of cells) goneCount += this.#adoptCell(cell, content, slotOf);
+    for (let slot = slotCount - 1; slot >= 0; slot--) if (this.#members.has(slot)) this.#live.add(slot);
+    // The others have no place either: one announcement makes room for all.
+    if (slotCount > 0) this.#rows.announce(slotCount - 1);
     this.#upkeep!.suspectAll();
     this.#spread = this.#upkeep!.meanSpread();
     this.#warmFrom = 0;
@@ -393,27 +403,18 @@ export class ClusteredIndex {
 
   /** Takes a cell over; returns how many of its rows are gone, or have another vector. */
   #adoptCell(cell: number, content: StoredCell, slotOf: SlotOf): number {
+    const { rows, checksums } = content;
     const table = this.#table!;
     // Entries without a slot of their own any more are given a number that no slot has, and taken out.
-    const { rows, checksums } = content;
     const slots = new Uint32Array(rows.length);
     for (let i = 0; i < rows.length; i++) slots[i] = slotOf(rows[i]!, checksums[i]!);
     const entries = table.restoreCell(cell, content, slots);
     // It is as it was kept. Without an entry it is not: what were kept on would name a row's former vector.
     table.changed.delete(cell);
-    let goneCount = 0;
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const slot = slots[i]!;
-      if (slot === NO_SLOT || this.#members.has(slot)) {
-        this.#members.drop(cell, entries[i]!, table);
-        goneCount++;
-        continue;
-      }
-      this.#rows.announce(slot);
-      this.#members.adopt(slot, cell, entries[i]!);
-      this.#live.add(slot);
-    }
-    return goneCount;
+    // The last one first, since the cell's last entry takes the place of one that is taken out.
+    const gone = this.#members.adopt(cell, slots, entries).reverse();
+    for (const i of gone) this.#members.drop(cell, entries[i]!, table);
+    return gone.length;
   }
 
   /**

@@ -281,7 +281,7 @@ class Life {
     const numbered = [...cells].map(([cell, bytes]): NumberedCell => {
       return { cell, content: decodeCell(bytes, widthOf(this.#birth.dimension))! };
     });
-    this.#index.loadCells(header, numbered, slotOf);
+    this.#index.loadCells(header, numbered, this.#rows.length, slotOf);
   }
 
   #settle(): void {
