@@ -19,8 +19,8 @@ const REASON_LENGTH_MAX = 200;
 let library: typeof Re2 | undefined;
 
 /**
- * The library, loaded by the first pattern: few programs have one, and its tables of Unicode take every thread
- * 6 ms and 1.7 MB.
+ * The library, loaded by the first pattern: few programs have one, and its tables of Unicode take every
+ * thread 6 ms and 1.7 MB.
  */
 function re2(): typeof Re2 {
   library ??= createRequire(import.meta.url)('re2js') as typeof Re2;
