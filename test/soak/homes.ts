@@ -166,13 +166,24 @@ async function homeOf(threads: number, isPersistent: boolean, way: Way): Promise
   };
 }
 
+/** A kind of home. */
+export interface Kind {
+  open(): Promise<Home>;
+  /** Whether it takes the start of threads to open it, which is as long as a hundred calls. */
+  readonly isSlowToOpen: boolean;
+}
+
+function kindOf(threads: number, isPersistent: boolean, way: Way): Kind {
+  return { open: () => homeOf(threads, isPersistent, way), isSlowToOpen: threads > 0 };
+}
+
 /** Every kind of backend that the conformance suite runs on. */
-export const HOMES: Readonly<Record<string, () => Promise<Home>>> = {
-  'in memory, on the calling thread': () => homeOf(0, false, 'direct'),
-  'in memory, on a worker thread': () => homeOf(1, false, 'direct'),
-  'in a directory, on the calling thread': () => homeOf(0, true, 'direct'),
-  'in a directory, on a worker thread': () => homeOf(1, true, 'direct'),
-  'in a directory, on a writer and two readers': () => homeOf(3, true, 'direct'),
-  'over HTTP without a socket': () => homeOf(0, true, 'fetch'),
-  'over HTTP and a socket': () => homeOf(0, true, 'socket'),
+export const HOMES: Readonly<Record<string, Kind>> = {
+  'in memory, on the calling thread': kindOf(0, false, 'direct'),
+  'in memory, on a worker thread': kindOf(1, false, 'direct'),
+  'in a directory, on the calling thread': kindOf(0, true, 'direct'),
+  'in a directory, on a worker thread': kindOf(1, true, 'direct'),
+  'in a directory, on a writer and two readers': kindOf(3, true, 'direct'),
+  'over HTTP without a socket': kindOf(0, true, 'fetch'),
+  'over HTTP and a socket': kindOf(0, true, 'socket'),
 };
