@@ -1,5 +1,6 @@
 /** A writer and readers on threads of their own: what reads see, who answers, and how the threads end. */
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import {
   type Backend,
@@ -311,6 +312,38 @@ describe('readers', () => {
     expect(isHeld()).toBe(false);
   });
 });
+
+// Only Linux counts niceness by thread.
+it.skipIf(process.platform !== 'linux')(
+  'the thread that writes lets the others go first, and it alone',
+  async () => {
+    const before = threadNiceness();
+    const { backend, scope } = await open(3);
+    const usual = getPriority();
+    const others = (): number[] =>
+      [...threadNiceness()].filter(([id, it]) => !before.has(id) && it !== usual).map(([, it]) => it);
+    // The first writes may be a reader's.
+    do await backend.upsert(scope, batchOf({ id: 'a', embedding: [1] }));
+    while (others().length === 0);
+    await Promise.all([1, 2, 3, 4].map(() => backend.query(scope, queryRequest([[1]]))));
+    expect(others()).toEqual([Math.min(19, usual + 5)]);
+    for (const [id, niceness] of threadNiceness()) if (before.has(id)) expect(niceness).toBe(before.get(id));
+  },
+);
+
+/** The niceness of every thread of this process: the 19th field of proc(5). */
+function threadNiceness(): Map<string, number> {
+  const niceness = new Map<string, number>();
+  for (const id of readdirSync('/proc/self/task')) {
+    try {
+      const fields = readFileSync(`/proc/self/task/${id}/stat`, 'utf8').split(') ')[1]!.split(' ');
+      niceness.set(id, Number(fields[16]));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return niceness;
+}
 
 /** What the files are that this process has open. */
 function openFiles(): string[] {
