@@ -266,15 +266,15 @@ function* copyUnlessGone(
 }
 
 function* copyOne(files: Files, { listed, path, work, former }: Task): Generator<void, Copied> {
-  if (path === null) {
-    if (listed.dimension !== null) throw fileMissing(listed.id);
+  if (path === null && listed.dimension !== null) throw fileMissing(listed.id);
+  const source = path === null ? null : openMade(path, listed);
+  if (source === null) {
     const empty = { sequence: 0, recordCount: 0, life: null, file: null, after: 0, damagedCount: 0 };
     return {
       entry: entryOf(listed, former === null ? 'whole' : 'unchanged'),
       collection: { ...namesOf(listed), ...empty },
     };
   }
-  const source = RecordStore.open({ ...READING, path, collectionId: listed.id });
   try {
     const after = source.read((state) => startOf(source, state, former));
     if (after === 'unchanged') {
@@ -305,6 +305,16 @@ function* copyOne(files: Files, { listed, path, work, former }: Task): Generator
     };
   } finally {
     source.close();
+  }
+}
+
+/** Opens the file of a collection; `null` where another process is making it, or has died over that. */
+function openMade(path: string, { id, dimension }: Listed): RecordStore | null {
+  try {
+    return RecordStore.open({ ...READING, path, collectionId: id, isFilled: dimension !== null });
+  } catch (error) {
+    if (error instanceof DatabaseError && error.details['version'] === 0) return null;
+    throw error;
   }
 }
 

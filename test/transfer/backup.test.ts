@@ -133,6 +133,17 @@ describe('a backup', () => {
     expect([isWritten, await restored.count(scope)]).toEqual([true, 1]);
   });
 
+  it('of a collection whose file another process has only begun to make holds it without records', async () => {
+    const { parent, path, backend } = await prepare();
+    const { id: collectionId } = await backend.getCollection(SCOPE, 'nothing-yet');
+    writeFileSync(join(path, 'collections', `${collectionId}.sqlite3`), '');
+    const { collections } = await backup({ from: path, to: join(parent, 'copy') });
+    expect(collections.filter(({ error }) => error === null)).toHaveLength(3);
+    await restore({ from: join(parent, 'copy'), to: join(parent, 'restored') });
+    const restored = await openTestDatabase({ path: join(parent, 'restored') });
+    expect(await restored.count({ ...SCOPE, collectionId })).toBe(0);
+  });
+
   it('of a collection that is succeeded meanwhile holds all records under its name', async () => {
     const { parent, path, backend, films } = await prepare();
     const heir = await makeCollection(backend, 'heir');
