@@ -122,8 +122,8 @@ function* readPieces(path: string, pieceBytes: number): Generator<Uint8Array> {
   try {
     for (let rest = guard(path, () => fstatSync(descriptor)).size; ; rest -= pieceBytes) {
       // Not the whole piece for a file of a few pages: to clear 16 MB takes longer than to read those. The
-      // byte beyond the rest is where the end shows.
-      const piece = new Uint8Array(Math.min(pieceBytes, rest + 1));
+      // byte beyond the rest is where the end shows, unless the file has grown or has no size, as a pipe.
+      const piece = new Uint8Array(rest < 0 ? pieceBytes : Math.min(pieceBytes, rest + 1));
       let length = 0;
       for (let count = -1; count !== 0 && length < piece.length; length += count) {
         count = guard(path, () => readSync(descriptor, piece, length, piece.length - length, null));
