@@ -178,10 +178,17 @@ export class ThreadPool {
         return this.#knowingReader(method, parameters).call(method, parameters, options);
       case 'first reader':
         return first.thread.call(method, parameters, options);
-      default: {
-        const asked = route === 'all threads' ? this.#threads() : readers.map(({ thread }) => thread);
-        return askAll(asked, method, parameters, options);
-      }
+      case 'all threads':
+        // What the writer alone does, such as taking deleted records out of files, is done by the answer.
+        if (this.#writer === null) await this.#startWriter();
+        return askAll(this.#threads(), method, parameters, options);
+      default:
+        return askAll(
+          readers.map(({ thread }) => thread),
+          method,
+          parameters,
+          options,
+        );
     }
   }
 
@@ -271,7 +278,10 @@ export class ThreadPool {
       );
   }
 
+  /** Starts the writer, unless that is under way. Rejects where the database is being closed. */
   #startWriter(): Promise<void> {
+    // Nobody would end a thread that is started then.
+    if (this.#closing !== null) return Promise.reject(closedError());
     clearTimeout(this.#writerTimer);
     this.#writerTimer = undefined;
     this.#writerOpening ??= this.#openWriter().finally(() => {

@@ -182,7 +182,7 @@ describe('readers', () => {
       if (what === 'changed') flush();
       if (what !== 'call') return;
       const answer = { kind: 'result', callId, value: name };
-      if (method === 'close') flush();
+      if (method === 'close') { flush(); parentPort.postMessage({ kind: 'textIndexWanted', scope: {} }); }
       if (method === 'heartbeat') process.exit(3);
       if (method === 'query' && given[1].nResults > 1 && keepsCells) kept.push(answer);
       else parentPort.postMessage(answer);
@@ -239,6 +239,23 @@ describe('readers', () => {
     while ((await make()) !== 'writer0') await nextTurn();
     expect(await backend.createTenant('t')).toBe('writer0');
     await backend.close();
+  });
+
+  it('do not settle without the writer, which alone takes deleted records out of files', async () => {
+    const backend = await openFake(2);
+    expect(await backend.settle(scope)).toBe('writer0');
+    await backend.close();
+  });
+
+  it('that miss a text index while they are closed start no writer', async () => {
+    let startedCount = 0;
+    const count = (): void => void startedCount++;
+    process.on('worker', count);
+    const backend = await openFake(2);
+    await backend.close();
+    await nextTurn();
+    process.off('worker', count);
+    expect(startedCount).toBe(1);
   });
 
   it('that die fail the calls they had under way, and others take their place', async () => {
