@@ -422,9 +422,11 @@ export class Engine {
   }
 
   #markUntidy(collection: OpenCollection): void {
-    if (this.#settings.readOnly || this.#role.kind === 'reader') return;
-    collection.isFileUntidy = true;
+    if (this.#settings.readOnly) return;
+    // Also by a reader that writes until the writer is there: who comes later knows nothing of it.
     this.#unfolded.add(collection.id);
+    if (this.#role.kind === 'reader') return;
+    collection.isFileUntidy = true;
     collection.isIndexUntidy = this.#role.kind !== 'writer';
     this.#untidy.add(collection.id);
   }

@@ -1,6 +1,7 @@
 /** A writer and readers on threads of their own: what reads see, who answers, and how the threads end. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { getPriority } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   type Backend,
@@ -115,6 +116,14 @@ describe('a writer and two readers', () => {
     for (const [i, read] of reads.entries()) expect((await read)[0]!.ids[0]).toBe(`r${i}`);
     await write;
     expect(readdirSync(`${path}/collections`)).toEqual([`${scope.collectionId}.sqlite3`]);
+  });
+
+  it('empties the logs a while after the last call, also of what was written before there was a writer', async () => {
+    const { backend, scope, path } = await open(2);
+    await backend.add(scope, batchOf({ id: 'a', embedding: [1] }));
+    const log = `${path}/collections/${scope.collectionId}.sqlite3-wal`;
+    while (statSync(log).size > 0) await setTimeout(50);
+    expect(await backend.count(scope)).toBe(1);
   });
 
   it('makes a text index on the writer when a reader has missed one', async () => {
