@@ -14,7 +14,8 @@
  *
  * A thread takes some 40 ms to start. The database is open once the first reader is there; until the writer
  * is there too, that reader writes as well, as any opener can. The writer is started when records are
- * written, or a moment after opening: until then the first answer has the machine to itself.
+ * written, by `settle` and `repair`, or a moment after opening: until then the first answer has the machine
+ * to itself.
  *
  * A thread that dies (of a fault, or for want of memory) fails the calls that it had under way, with an error
  * that says to make them again. Another one takes its place when a call next asks for it: at once would be in
