@@ -280,12 +280,13 @@ export class Engine {
   /**
    * Takes note that another engine of this directory has changed records of a collection, so many since it
    * was opened, so that its indexes follow in idle time and not in the next query's. A collection that is not
-   * open here is opened once it may have cells.
+   * open here is opened once it may have cells. The writer, who has no indexes, looks after the file.
    */
   noteChange(scope: CollectionScope, writtenCount: number): void {
+    const isWriter = this.#role.kind === 'writer';
     let collection = this.#open.peek(scope.collectionId) ?? null;
     try {
-      if (collection === null && writtenCount >= OPENING_COUNT) {
+      if (collection === null && (isWriter || writtenCount >= OPENING_COUNT)) {
         collection = this.#open.find(this.catalogue.collection(scope));
       }
     } catch (error) {
@@ -293,8 +294,12 @@ export class Engine {
       if (!(error instanceof DatabaseError)) throw error;
     }
     if (collection === null) return;
-    collection.isIndexUntidy = true;
-    this.#untidy.add(collection.id);
+    if (isWriter) {
+      this.#markUntidy(collection);
+    } else {
+      collection.isIndexUntidy = true;
+      this.#untidy.add(collection.id);
+    }
   }
 
   /** Takes note that another engine of this directory has deleted collections, and lets go of them. */

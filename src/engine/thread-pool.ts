@@ -123,6 +123,8 @@ export class ThreadPool {
   #writerFailure: Error | null = null;
   /** Writes that the first reader was given for want of a writer. */
   #earlyWrites: Promise<unknown>[] = [];
+  /** Collections whose records the first reader has written, by id. */
+  readonly #earlyScopes = new Map<string, CollectionScope>();
   /** Resolves when the early writes have been answered; what is written then comes after them. */
   #handover: Promise<void> = Promise.resolve();
   /** Records written to each collection since the database was opened. */
@@ -217,6 +219,10 @@ export class ThreadPool {
         opening?.catch(() => {});
         const written = first.call<T>(method, parameters, options);
         this.#earlyWrites.push(written);
+        if (ROUTES[method] === 'change') {
+          const scope = scopeIn(parameters);
+          this.#earlyScopes.set(scope.collectionId, scope);
+        }
         return written;
       }
       await opening;
@@ -309,8 +315,16 @@ export class ThreadPool {
       this.#writerFailure = error as Error;
       throw error;
     }
-    this.#handover = Promise.allSettled(this.#earlyWrites).then(() => {});
+    this.#handover = Promise.allSettled(this.#earlyWrites).then(() => this.#handOver());
     this.#earlyWrites = [];
+  }
+
+  /** Tells the writer what was written in its place: it looks after the files. */
+  #handOver(): void {
+    for (const [id, scope] of this.#earlyScopes) {
+      this.#writer?.notify({ kind: 'changed', scope, writtenCount: this.#written.get(id) ?? 0 });
+    }
+    this.#earlyScopes.clear();
   }
 
   #startReader(reader: Reader): Promise<void> {

@@ -126,6 +126,21 @@ describe('a writer and two readers', () => {
     expect(await backend.count(scope)).toBe(1);
   });
 
+  it('gives back the space of what was deleted before there was a writer', async () => {
+    const { backend, scope, path } = await open(2);
+    const records = Array.from({ length: 5_000 }, (_, i) => ({ id: `r${i}`, embedding: Array(64).fill(i) }));
+    const kept = batchOf({ id: 'kept', embedding: Array(64).fill(0.5) });
+    // Called at once, so that all are made by the first reader.
+    await Promise.all([
+      backend.add(scope, batchOf(...records)),
+      backend.delete(scope, deleteRequest({ ids: records.map(({ id }) => id) })),
+      backend.add(scope, kept),
+    ]);
+    const file = `${path}/collections/${scope.collectionId}.sqlite3`;
+    while (statSync(file).size > 200_000 || statSync(`${file}-wal`).size > 0) await setTimeout(50);
+    expect(await backend.count(scope)).toBe(1);
+  });
+
   it('makes a text index on the writer when a reader has missed one', async () => {
     const { backend, scope, path } = await open(2);
     const filler = 'lorem ipsum dolor sit amet '.repeat(1_000);
