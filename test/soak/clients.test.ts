@@ -12,7 +12,7 @@ import { Rounds } from './rounds.ts';
 import { startServer } from './served.ts';
 
 /** Clashes of each Node in every run of the tests. */
-const rounds = new Rounds(2, 20_261_134);
+const rounds = new Rounds(1, 20_261_134);
 const CLIENT_COUNT = 64;
 
 test(`${rounds.title} clashes of ${CLIENT_COUNT} clients of a server are linearizable`, {
