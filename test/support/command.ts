@@ -17,9 +17,14 @@ export interface Run {
   readonly listening: Promise<string>;
 }
 
-/** Starts the command; it ends with the test. */
-export function run(args: readonly string[], env: Record<string, string> = {}): Run {
-  return watch(spawn(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...env } }));
+/** Starts the command, with options for Node itself; it ends with the test. */
+export function run(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  nodeOptions: readonly string[] = [],
+): Run {
+  const words = [...nodeOptions, COMMAND, ...args];
+  return watch(spawn(process.execPath, words, { env: { ...process.env, ...env } }));
 }
 
 /** Follows a process that was started. */
