@@ -205,6 +205,7 @@ export interface Backend {
   update(scope: CollectionScope, batch: RecordBatch, options?: CallOptions): Promise<void>;
   delete(scope: CollectionScope, request: DeleteRequest, options?: CallOptions): Promise<DeleteResult>;
   get(scope: CollectionScope, request: GetRequest, options?: CallOptions): Promise<RecordColumns>;
+  /** Each embedding's answer is of one moment; those of many may be of several, in their order. */
   query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]>;
   count(scope: CollectionScope, options?: CallOptions): Promise<number>;
 

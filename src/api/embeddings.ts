@@ -20,6 +20,11 @@ export interface EmbeddingOptions {
   readonly allowNull: boolean;
 }
 
+/** Embeddings in a batch in which none is missing. */
+export function embeddingCount({ dimension, values }: EmbeddingBatch): number {
+  return dimension === 0 ? 0 : values.length / dimension;
+}
+
 /** Components that one piece packs or checks: about a millisecond. */
 const COMPONENTS_PER_PIECE = 262_144;
 

@@ -36,7 +36,7 @@ export {
   parseConfigurationUpdate,
   SPACES,
 } from './configuration.ts';
-export { type EmbeddingInput, type EmbeddingOptions, packEmbeddings } from './embeddings.ts';
+export { type EmbeddingInput, type EmbeddingOptions, embeddingCount, packEmbeddings } from './embeddings.ts';
 export { isJsonObject, type JsonObject, missingField, wrongType } from './json-shape.ts';
 export { LIMITS } from './limits.ts';
 export {

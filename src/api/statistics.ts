@@ -149,6 +149,6 @@ export interface QueryPlan {
   readonly rerankedCount: number;
   /** Embeddings that had to be read from the file. */
   readonly readCount: number;
-  /** Of the whole request, the same for each of its embeddings. */
+  /** Of all embeddings that were answered in the same turn, together. */
   readonly timings: QueryTimings;
 }

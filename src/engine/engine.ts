@@ -17,6 +17,7 @@ import {
   DEFAULT_TENANT,
   type DeleteRequest,
   type DeleteResult,
+  embeddingCount,
   type GetRequest,
   type Identity,
   type Include,
@@ -168,17 +169,15 @@ export class Engine {
     return collection.store.read((state) => executeGet(this.#context(info, collection), state, request));
   }
 
-  query(scope: CollectionScope, request: QueryRequest): Neighbours[] {
-    const { info, collection } = this.#openForReading(scope, request);
-    if (collection === null) return emptyNeighbours(request, recallOf(info.configuration));
-    const context: QueryContext = {
-      ...this.#context(info, collection),
-      recall: recallOf(info.configuration),
-      nowMs: this.#nowMs,
-    };
-    const answer = collection.store.read((state) => executeQuery(context, state, request));
-    if (!collection.indexes.isSettled) this.#untidy.add(info.id);
-    return answer;
+  /** Slice by slice: each has a transaction of its own, and its answers stand for that moment. */
+  *query(scope: CollectionScope, request: QueryRequest): Generator<void, Neighbours[]> {
+    const answers: Neighbours[] = [];
+    const queryCount = embeddingCount(request.embeddings);
+    for (;;) {
+      for (const answer of this.#querySlice(scope, request, answers.length)) answers.push(answer);
+      if (answers.length >= queryCount) return answers;
+      yield;
+    }
   }
 
   count(scope: CollectionScope): number {
@@ -368,6 +367,17 @@ export class Engine {
     return { info, collection: this.#open.find(info) };
   }
 
+  /** Answers from the embedding number `first` on, as many as one slice has time for. */
+  #querySlice(scope: CollectionScope, request: QueryRequest, first: number): Neighbours[] {
+    const { info, collection } = this.#openForReading(scope, request);
+    const recall = recallOf(info.configuration);
+    if (collection === null) return emptyNeighbours(request, recall).slice(first);
+    const context: QueryContext = { ...this.#context(info, collection), recall, nowMs: this.#nowMs };
+    const answers = collection.store.read((state) => executeQuery(context, state, request, first));
+    if (!collection.indexes.isSettled) this.#untidy.add(info.id);
+    return answers;
+  }
+
   #context(info: CollectionInfo, collection: OpenCollection): DocumentContext {
     const onTextIndexMissed = (): void => {
       const { tenant, database, id } = info;
@@ -535,10 +545,13 @@ function emptyNeighbours(
   { embeddings, include, explain, ...request }: QueryRequest,
   recall: number,
 ): Neighbours[] {
-  const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
   const distances = include.includes('distances') ? new Float32Array() : null;
   const plan = explain ? emptyPlan(request.recall ?? recall) : null;
-  return Array.from({ length: queryCount }, () => ({ ...emptyColumns(include), distances, plan }));
+  return Array.from({ length: embeddingCount(embeddings) }, () => ({
+    ...emptyColumns(include),
+    distances,
+    plan,
+  }));
 }
 
 function emptyStatistics(recall: number): CollectionStatistics {

@@ -208,7 +208,7 @@ export class LocalBackend implements Backend {
   }
 
   query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]> {
-    return this.#run(options, () => this.#engine.query(scope, request));
+    return this.#runSliced(options, this.#engine.query(scope, request), 'finished');
   }
 
   count(scope: CollectionScope, options?: CallOptions): Promise<number> {
@@ -244,7 +244,7 @@ export class LocalBackend implements Backend {
     this.#flush();
     this.#isClosed = true;
     clearTimeout(this.#calmTimer);
-    // Long calls end at their next turn, and clean up what they had begun.
+    // Long calls are finished, or end at their next turn and clean up what they had begun.
     await Promise.allSettled(this.#longCalls);
     this.#engine.close();
   }
@@ -274,6 +274,11 @@ export class LocalBackend implements Backend {
   async #run<T>(options: CallOptions | undefined, call: () => T): Promise<T> {
     this.#check(options);
     this.#flush();
+    return this.#timed(call);
+  }
+
+  /** Runs a call or a part of one; maintenance has its turn afterwards. */
+  #timed<T>(call: () => T): T {
     const startMs = this.#clock.monotonicMs();
     try {
       return call();
@@ -285,25 +290,35 @@ export class LocalBackend implements Backend {
 
   /**
    * Runs a call that takes long, slice by slice, with a turn of the event loop between two of them: calls
-   * that come meanwhile wait for one slice at most, and the signal is heard.
+   * that come meanwhile wait for one slice at most, and the signal is heard. `atClosing` says what becomes of
+   * it when the database is closed.
    */
-  #runSliced<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
-    const call = this.#runSlices(options, slices);
+  #runSliced<T>(
+    options: CallOptions | undefined,
+    slices: Generator<void, T>,
+    atClosing: 'finished' | 'given up' = 'given up',
+  ): Promise<T> {
+    const call = this.#runSlices(options, slices, atClosing);
     this.#longCalls.add(call);
     const forget = (): void => void this.#longCalls.delete(call);
     call.then(forget, forget);
     return call;
   }
 
-  async #runSlices<T>(options: CallOptions | undefined, slices: Generator<void, T>): Promise<T> {
+  async #runSlices<T>(
+    options: CallOptions | undefined,
+    slices: Generator<void, T>,
+    atClosing: 'finished' | 'given up',
+  ): Promise<T> {
     this.#check(options);
     this.#flush();
     try {
       for (;;) {
-        const slice = slices.next();
+        const slice = this.#timed(() => slices.next());
         if (slice.done === true) return slice.value;
         await new Promise((resolve) => setImmediate(resolve));
-        this.#check(options);
+        if (atClosing === 'given up') this.#check(options);
+        else throwIfAborted(options?.signal);
       }
     } finally {
       // One that is given up cleans up after itself.

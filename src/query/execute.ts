@@ -7,6 +7,7 @@
 import {
   type DeleteRequest,
   type EmbeddingBatch,
+  embeddingCount,
   type GetRequest,
   type Include,
   type Neighbours,
@@ -47,14 +48,27 @@ export interface QueryContext extends DocumentContext {
 }
 
 /**
- * Answers `query`: the nearest of the selected records for each embedding. Errors: as `executeGet`, and
+ * How long the embeddings of one request are searched for before other calls have their turn: an event loop
+ * stands still for no longer, as with maintenance.
+ */
+const SEARCH_SLICE_MS = 20;
+
+/**
+ * Answers `query` from its embedding number `first` on: the nearest of the selected records for each, until
+ * there are no more embeddings, or this has taken `SEARCH_SLICE_MS` and as long as the filter did, which the
+ * next slice may have to look through again. At least one is answered. Errors: as `executeGet`, and
  * `TESSERA_DIMENSION_MISMATCH`.
  */
-export function executeQuery(context: QueryContext, state: StoreState, request: QueryRequest): Neighbours[] {
+export function executeQuery(
+  context: QueryContext,
+  state: StoreState,
+  request: QueryRequest,
+  first: number,
+): Neighbours[] {
   const { embeddings, nResults, include } = request;
   const recall = request.recall ?? context.recall;
   const { dimension } = state;
-  const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
+  const queryCount = embeddingCount(embeddings);
   if (dimension !== null && queryCount > 0 && embeddings.dimension !== dimension) {
     const message = `Collection expecting embedding with dimension of ${dimension}, got ${embeddings.dimension}. Use the model that wrote the collection.`;
     const details = { expected: dimension, actual: embeddings.dimension };
@@ -65,7 +79,7 @@ export function executeQuery(context: QueryContext, state: StoreState, request: 
   const searches: (ClusteredNearest | null)[] = [];
   let allowedCount = 0;
   if (dimension === null || state.recordCount === 0) {
-    for (let query = 0; query < queryCount; query++) {
+    for (let query = first; query < queryCount; query++) {
       answers.push(withDistances(context, state, [], [], include));
       searches.push(null);
     }
@@ -76,7 +90,7 @@ export function executeQuery(context: QueryContext, state: StoreState, request: 
     const allowed = selectSlots(context, state, request);
     allowedCount = allowed.count();
     times.note('filterMs');
-    for (let query = 0; query < queryCount; query++) {
+    for (let query = first; query < queryCount && !times.isSliceOver; query++) {
       const embedding = embeddings.values.subarray(query * dimension, (query + 1) * dimension);
       const found = vectors.search(embedding, nResults, allowed, allowedCount, { recall });
       times.note('searchMs');
@@ -110,6 +124,12 @@ class Stopwatch {
 
   get timings(): QueryTimings {
     return { ...this.#parts };
+  }
+
+  /** Whether the answers have taken as long as a slice may. */
+  get isSliceOver(): boolean {
+    const { followMs, filterMs, searchMs, hydrateMs } = this.#parts;
+    return searchMs + hydrateMs >= Math.max(SEARCH_SLICE_MS, followMs + filterMs);
   }
 
   note(part: keyof QueryTimings): void {

@@ -4,7 +4,7 @@
  * One record more than allowed is asked for: if it comes, the answer would have been larger, and its client
  * is told how to ask for parts of it.
  */
-import type { Backend, EmbeddingBatch, RecordBatch } from '../api/index.ts';
+import { type Backend, type EmbeddingBatch, embeddingCount, type RecordBatch } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import type { ServerLimits } from './admission.ts';
 import { overrideMethods } from './override-methods.ts';
@@ -31,7 +31,7 @@ export function boundBackend(backend: Backend, bounds: Bounds): Backend {
     },
     async query(scope, request, options) {
       const { embeddings, nResults } = request;
-      const queryCount = Math.max(countOf(embeddings), 1);
+      const queryCount = Math.max(embeddingCount(embeddings), 1);
       const bound = Math.floor(resultsMax / queryCount);
       const capped = { ...request, nResults: Math.min(nResults, bound + 1) };
       const results = await backend.query(scope, capped, options);
@@ -64,10 +64,6 @@ export function boundBackend(backend: Backend, bounds: Bounds): Backend {
       return backend.update(scope, batch, options);
     },
   });
-}
-
-function countOf({ dimension, values }: EmbeddingBatch): number {
-  return dimension === 0 ? 0 : values.length / dimension;
 }
 
 function tooMany(max: number, remedy: string): DatabaseError {

@@ -1,11 +1,12 @@
 /** Calls that take long: others come in between, a signal ends them, and closing does too. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Backend, CollectionScope, RecordBatch } from '../../src/api/index.ts';
 import { seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { getRequest, pack, queryRequest } from '../support/batches.ts';
 import { BUILT_WORKER, makeCollection, openTestDatabase, withCode } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { tickingClock } from '../support/ticking-clock.ts';
 
 const DIMENSION = 16;
 /** Enough for cells. */
@@ -78,6 +79,55 @@ it('settling brings a text index up to the records, where there is one', async (
   await backend.settle(scope);
   expect((await backend.statistics(scope)).text).toEqual({ isBuilt: true, position: 300, lag: 0 });
   expect(await backend.verify(scope)).toMatchObject({ faultCount: 0 });
+});
+
+describe.each([0, 1, 2] as const)('a query of many embeddings (threads: %i)', (threads) => {
+  /** More than fit into a slice and into what a thread is sent at once. */
+  const many = queryRequest(
+    Array.from({ length: 600 }, (_, i) => Array.from({ length: DIMENSION }, (_, d) => ((i + d) % 7) - 3)),
+    { nResults: 3 },
+  );
+
+  async function begin(): Promise<{ backend: Backend; scope: CollectionScope; order: string[] }> {
+    const path = threads === 2 ? temporaryDirectory() : null;
+    const backend = await openTestDatabase({ threads, path }, { clock: tickingClock(5) });
+    return { backend, scope: await fill(backend, 300), order: [] };
+  }
+
+  it('lets others have their turn, and is answered all the same', async () => {
+    const { backend, scope, order } = await begin();
+    const query = backend.query(scope, many).then((answers) => {
+      order.push('query');
+      return answers;
+    });
+    const counted = backend.count(scope).then(() => order.push('count'));
+    const [answers] = await Promise.all([query, counted]);
+    expect(order).toEqual(['count', 'query']);
+    const { dimension, values } = many.embeddings;
+    expect(answers).toHaveLength(values.length / dimension);
+    for (const number of [0, 255, 256, 599]) {
+      const alone = values.slice(number * dimension, (number + 1) * dimension);
+      const embeddings = { dimension, values: alone, present: null };
+      const [expected] = await backend.query(scope, { ...many, embeddings });
+      expect(answers[number]).toEqual(expected);
+    }
+  });
+
+  it('is finished before the database is closed, and given up at a signal', async () => {
+    const { backend, scope } = await begin();
+    const controller = new AbortController();
+    const aborted = backend.query(scope, many, { signal: controller.signal });
+    const refused = expect(aborted).rejects.toEqual(withCode('TESSERA_ABORTED'));
+    await backend.count(scope);
+    controller.abort();
+    await refused;
+    const query = backend.query(scope, many);
+    await backend.count(scope);
+    const closed = backend.close();
+    await expect(backend.query(scope, many)).rejects.toEqual(withCode('TESSERA_CLOSED'));
+    expect(await query).toHaveLength(600);
+    await closed;
+  });
 });
 
 it.each([0, 1] as const)('a signal and a close end what is under way (threads: %i)', async (threads) => {

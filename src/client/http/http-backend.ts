@@ -4,35 +4,36 @@
  * A Tessera server adds the member `code` to its errors, from which they are rebuilt; with Chroma's, the
  * status decides.
  */
-import type {
-  Backend,
-  BackendLimits,
-  CallOptions,
-  ChangesRequest,
-  CollectionChanges,
-  CollectionInfo,
-  CollectionInput,
-  CollectionScope,
-  CollectionStatistics,
-  ConfigurationUpdate,
-  DatabaseInfo,
-  DatabaseScope,
-  DeleteRequest,
-  DeleteResult,
-  GetRequest,
-  Identity,
-  Neighbours,
-  Page,
-  QueryRequest,
-  RecordBatch,
-  RecordChanges,
-  RecordColumns,
-  RepairReport,
-  SalvageReport,
-  SuccessionRequest,
-  TenantInfo,
-  VerifyReport,
-  WriteVerb,
+import {
+  type Backend,
+  type BackendLimits,
+  type CallOptions,
+  type ChangesRequest,
+  type CollectionChanges,
+  type CollectionInfo,
+  type CollectionInput,
+  type CollectionScope,
+  type CollectionStatistics,
+  type ConfigurationUpdate,
+  type DatabaseInfo,
+  type DatabaseScope,
+  type DeleteRequest,
+  type DeleteResult,
+  embeddingCount,
+  type GetRequest,
+  type Identity,
+  type Neighbours,
+  type Page,
+  type QueryRequest,
+  type RecordBatch,
+  type RecordChanges,
+  type RecordColumns,
+  type RepairReport,
+  type SalvageReport,
+  type SuccessionRequest,
+  type TenantInfo,
+  type VerifyReport,
+  type WriteVerb,
 } from '../../api/index.ts';
 import { DatabaseError, formatJson, type JsonValue } from '../../base/index.ts';
 import { snakeCaseMembers } from '../configuration.ts';
@@ -273,10 +274,9 @@ export class HttpBackend implements Backend {
 
   async query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]> {
     const { embeddings, nResults, include, recall, explain } = request;
-    const queryCount = embeddings.dimension === 0 ? 0 : embeddings.values.length / embeddings.dimension;
     const body = writeMembers({
       ...writeSelection(request),
-      query_embeddings: writeEmbeddings(embeddings, queryCount, false),
+      query_embeddings: writeEmbeddings(embeddings, embeddingCount(embeddings), false),
       n_results: String(nResults),
       include: JSON.stringify(include),
       recall: recall === null ? null : String(recall),
