@@ -239,10 +239,9 @@ export class Collection {
   /**
    * Finds the nearest records to each query, nearest first; ties keep insertion order.
    *
-   * Filters come first: `nResults` records are found whenever so many match. Between many queries, other
-   * calls have their turn, writes too. Errors: `TESSERA_INVALID_ARGUMENT`,
-   * `TESSERA_INVALID_EMBEDDING`, `TESSERA_DIMENSION_MISMATCH`, `TESSERA_INVALID_FILTER`,
-   * `TESSERA_EMBEDDING_FUNCTION`, `TESSERA_COLLECTION_NOT_FOUND`.
+   * Filters come first: `nResults` records are found whenever so many match. Errors:
+   * `TESSERA_INVALID_ARGUMENT`, `TESSERA_INVALID_EMBEDDING`, `TESSERA_DIMENSION_MISMATCH`,
+   * `TESSERA_INVALID_FILTER`, `TESSERA_EMBEDDING_FUNCTION`, `TESSERA_COLLECTION_NOT_FOUND`.
    */
   query<const Included extends QueryInclude = DefaultQueryInclude>(
     input: QueryInput<Included>,

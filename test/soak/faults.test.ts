@@ -32,7 +32,7 @@ const KINDS = (['FULL', 'IOERR'] as const).flatMap((name) =>
 /** A prime, by which all places and kinds come up, each once, and the first of them lie far apart. */
 const STRIDE = 7_919;
 /** Failing system calls in every run. */
-const SYSTEM_CALL_COUNT = IS_SOAK ? 200 : 20;
+const SYSTEM_CALL_COUNT = IS_SOAK ? 200 : 12;
 /** Bytes of a small disk that are taken when a database is made there. */
 const DISK_BYTES = 3_000_000;
 const TAKEN_MAX = 2_800_000;

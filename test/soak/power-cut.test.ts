@@ -30,7 +30,7 @@ import { type Progress, Writer, type WriterOptions } from './writer.ts';
 /** Variants of lives that each Node looks at in every run of the tests: a thousand states. */
 const rounds = new Rounds(16, 20_261_127);
 /** States that the checks of the explorer itself look at. */
-const CHECK_COUNT = 100;
+const CHECK_COUNT = 60;
 const STREAM_COUNT = 2;
 /** Moments of a recorded life at which the power fails; recording one takes as long as 200 states. */
 const CUT_COUNT = IS_SOAK ? 40 : 13;

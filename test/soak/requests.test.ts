@@ -22,7 +22,7 @@ import { Rounds } from './rounds.ts';
 /** Share of a soak's time that goes to requests without a socket; the rest is for those over one. */
 const SHARE = 0.9;
 /** Rounds on each Node in every run of the tests. After each everything begins anew. */
-const rounds = new Rounds(30, 20_261_125, SHARE);
+const rounds = new Rounds(12, 20_261_125, SHARE);
 const REQUESTS_PER_ROUND = 1_000;
 /** Share of requests with something huge in them: most take a hundred times as long as another. */
 const HUGE_SHARE = 0.001;
