@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
-import { AssertionError } from '../base/index.ts';
+import { AssertionError, DatabaseError } from '../base/index.ts';
 import { openSqlDatabase, type SqlDatabase, sqlDriverName } from './database.ts';
 import { translateSqlError } from './errors.ts';
 import { hasNodeSqlite } from './node-sqlite.ts';
+
+/** The header of an SQLite file (sqlite.org/fileformat.html, 1.3). */
+const SQLITE_HEADER_BYTES = 100;
 
 function open(path = ':memory:', readOnly = false): SqlDatabase {
   const database = openSqlDatabase({ path, readOnly, busyTimeoutMs: 50 });
@@ -100,6 +103,33 @@ describe('what can go wrong outside', () => {
     expect(() => open(path).write(() => {})).toThrow(code('TESSERA_BUSY'));
     writer.exec('COMMIT');
     expect(() => open(path, true).exec('INSERT INTO t VALUES (1)')).toThrow(code('TESSERA_READ_ONLY'));
+  });
+
+  it('a flipped bit in the header of a file is told as what befell the file, if it is noticed', () => {
+    const path = join(temporaryDirectory(), 'a.sqlite3');
+    const writer = openSqlDatabase({ path, readOnly: false, busyTimeoutMs: 50 });
+    writer.exec('CREATE TABLE t (a); INSERT INTO t VALUES (7)');
+    writer.close();
+    const whole = readFileSync(path);
+    let toldCount = 0;
+    for (let bit = 0; bit < SQLITE_HEADER_BYTES * 8; bit++) {
+      const damaged = Buffer.from(whole);
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      writeFileSync(path, damaged);
+      try {
+        const database = openSqlDatabase({ path, readOnly: false, busyTimeoutMs: 50 });
+        try {
+          expect(database.prepare('SELECT a FROM t').all(), `bit ${bit}`).toEqual([[7]]);
+          database.exec('PRAGMA synchronous = OFF; INSERT INTO t VALUES (8)');
+        } finally {
+          database.close();
+        }
+      } catch (error) {
+        if (!(error instanceof DatabaseError)) throw error;
+        toldCount++;
+      }
+    }
+    expect(toldCount).toBeGreaterThan(100);
   });
 
   it('an integer that no number equals, which only damage can make, is rounded or told as damage', () => {

@@ -63,14 +63,22 @@ function resultCodeOf(error: unknown): number | undefined {
   return CODES_BY_NAME.get(code.split('_')[1] ?? '');
 }
 
+/** Damage that SQLite tells by its code for bad statements: the format in the header is none it knows. */
+const UNKNOWN_FORMAT = 'unsupported file format';
+
 /**
  * Returns the `DatabaseError` for a driver's error, or the error itself where it is a fault of ours. An
  * integer that no JavaScript number equals is never written; `node:sqlite` refuses to read one that damage
  * has made.
  */
 export function translateSqlError(error: unknown, path: string): unknown {
-  if ((error as { code?: unknown } | null)?.code === 'ERR_OUT_OF_RANGE') {
-    const message = `The file is damaged: it holds a number that was never written (${path}). Restore a copy.`;
+  const { code: driverCode, message: text } = Object(error) as { code?: unknown; message?: unknown };
+  const isForeignNumber = driverCode === 'ERR_OUT_OF_RANGE';
+  if (isForeignNumber || text === UNKNOWN_FORMAT) {
+    const what = isForeignNumber
+      ? 'it holds a number that was never written'
+      : 'it has a format of no SQLite';
+    const message = `The file is damaged: ${what} (${path}). Restore a copy.`;
     return new DatabaseError('TESSERA_CORRUPT', message, { cause: error, details: { path } });
   }
   const resultCode = resultCodeOf(error);
