@@ -192,7 +192,7 @@ function* copyAll(
   } finally {
     catalogue.close();
   }
-  const kept = listing.flatMap((listed) => (isCopied(listed) ? copies.get(listed.id)! : []));
+  const kept = listing.map((listed) => (isCopied(listed) ? copies.get(listed.id)! : restless(listed)));
   const named = kept.flatMap(({ collection }) => collection ?? []);
   keepOnly(cataloguePath, new Set(named.map(({ id }) => id)));
   for (const id of copies.keys()) if (!named.some((one) => one.id === id)) removeCopy(files, work, id);
@@ -206,10 +206,19 @@ function* copyAll(
 }
 
 /**
- * How often the catalogue is looked at again. A collection that took a name over is found at the second time,
- * and one that is deleted and made anew all the time is left out in the end.
+ * How often the catalogue is looked at. A collection that took a name over is found at the second time; what
+ * is renamed or made anew at each of them is told of as not copied.
  */
 const PASSES_MAX = 5;
+
+/** The entry of a collection that was never twice the same in the catalogue. */
+function restless(listed: Listed): Copied {
+  const message = `Collection [${listed.name}] was renamed or made anew while it was copied, ${PASSES_MAX} times. Make another backup.`;
+  return {
+    entry: entryOf(listed, 'whole', { error: { code: 'TESSERA_BUSY', message } }),
+    collection: null,
+  };
+}
 
 /** Whether a copy that was made when the catalogue said `former` will do. */
 function isSameListing(former: Listed | undefined, { name, database, tenant, dimension }: Listed): boolean {

@@ -167,6 +167,32 @@ describe('a backup', () => {
     expect([isSucceeded, await restored.count({ ...SCOPE, collectionId: id })]).toEqual([true, 100]);
   });
 
+  it('of a collection that is renamed each time it was copied says that it is not in there', async () => {
+    const { parent, path, backend, films } = await prepare();
+    let renameCount = 0;
+    const exists = (asked: string): boolean => {
+      // Where its file is looked for, it is about to be copied. A read makes the call that waits go first.
+      if (asked.includes(films.collectionId)) {
+        void backend.updateCollection(films, { name: `films-${renameCount++}` });
+        void backend.count(films);
+      }
+      return systemFiles.exists(asked);
+    };
+    const files = { ...systemFiles, exists };
+    const to = join(parent, 'copy');
+    const { collections } = await backup({ from: path, to }, { ...SYSTEM, files });
+    const errors = collections.map(({ name, error }) => [name.replace(/\d+/, 'N'), error?.code]);
+    expect(errors.toSorted()).toEqual([
+      ['books', undefined],
+      ['films-N', 'TESSERA_BUSY'],
+      ['nothing-yet', undefined],
+    ]);
+    await restore({ from: to, to: join(parent, 'restored') });
+    const restored = await openTestDatabase({ path: join(parent, 'restored') });
+    const listed = await restored.listCollections(SCOPE, { limit: null, offset: 0 });
+    expect(listed.map(({ name }) => name).toSorted()).toEqual(['books', 'nothing-yet']);
+  });
+
   it('gives nothing away of what was deleted before', async () => {
     const { parent, path, backend, films } = await prepare();
     await backend.add(films, batchOf({ id: 'x', embedding: [1, 2, 3], document: 'the secret text' }));
