@@ -21,14 +21,8 @@
  * that says to make them again. Another one takes its place when a call next asks for it: at once would be in
  * a circle where whatever killed it is still there. Only a database in memory is gone with its thread.
  */
-import type {
-  BackendMethod,
-  CallOptions,
-  CollectionScope,
-  Neighbours,
-  QueryRequest,
-  RecordBatch,
-} from '../api/index.ts';
+import type { BackendMethod, CallOptions, CollectionScope, QueryRequest, RecordBatch } from '../api/index.ts';
+import { queryInParts } from './query-parts.ts';
 import { mergeRepairReports, mergeVerifyReports } from './reports.ts';
 import { type EngineSettings, settingsOfThread } from './settings.ts';
 import type { WorkerData, WorkerNotice } from './worker-protocol.ts';
@@ -105,13 +99,6 @@ const INTRODUCTIONS: { readonly [Method in BackendMethod]?: object } = {
  */
 const WRITER_DELAY_MS = 500;
 
-/**
- * Embeddings of a query that a thread is sent at once. They and their answers are copied by the calling
- * thread, whose loop stands still meanwhile: some 10 ms with ten records of a kilobyte for each. A smaller
- * part would cost more than a hundredth of what the search in a small collection takes (20 µs for each).
- */
-const EMBEDDINGS_PER_PART = 256;
-
 /** A reader's place, filled when it is first needed. */
 interface Reader {
   readonly index: number;
@@ -183,29 +170,11 @@ export class ThreadPool {
     if (this.#closing !== null) throw closedError();
     if (method !== 'query') return this.#send(method, parameters, options);
     const [scope, request] = parameters as [CollectionScope, QueryRequest];
-    const answers = this.#queryInParts(scope, request, options);
+    const answers = queryInParts(request, (part) => this.#send('query', [scope, part], options));
     this.#queries.add(answers);
     const forget = (): void => void this.#queries.delete(answers);
     answers.then(forget, forget);
     return answers as Promise<T>;
-  }
-
-  /** Asks for a few embeddings at a time, so that other calls have their turn in between. */
-  async #queryInParts(
-    scope: CollectionScope,
-    request: QueryRequest,
-    options: CallOptions,
-  ): Promise<Neighbours[]> {
-    const { dimension, values } = request.embeddings;
-    const size = EMBEDDINGS_PER_PART * dimension;
-    if (values.length <= size) return this.#send('query', [scope, request], options);
-    const answers: Neighbours[] = [];
-    for (let start = 0; start < values.length; start += size) {
-      const embeddings = { dimension, values: values.slice(start, start + size), present: null };
-      const part = await this.#send<Neighbours[]>('query', [scope, { ...request, embeddings }], options);
-      for (const answer of part) answers.push(answer);
-    }
-    return answers;
   }
 
   async #send<T>(method: BackendMethod, parameters: readonly unknown[], options: CallOptions): Promise<T> {
