@@ -1,5 +1,5 @@
 /** Opening a file while somebody else is making it. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -15,6 +15,19 @@ function open(path: string): RecordStore {
     walPagesMax: 1_000,
   });
 }
+
+it('a file in which one table begins where another does is damaged, before anything is written to it', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tessera-test-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'a.sqlite3');
+  open(path).close();
+  const bytes = readFileSync(path);
+  // Type, name, name of the table, then the number of the page.
+  const placeOf = (name: string): number => bytes.indexOf(`table${name}${name}`) + 5 + 2 * name.length;
+  bytes[placeOf('vectors')] = bytes[placeOf('records')]!;
+  writeFileSync(path, bytes);
+  expect(() => open(path)).toThrow(expect.objectContaining({ code: 'TESSERA_CORRUPT' }));
+});
 
 it('a file that another connection makes meanwhile is not taken for somebody else’s', () => {
   const directory = mkdtempSync(join(tmpdir(), 'tessera-test-'));

@@ -187,6 +187,9 @@ const LATER_TABLES = [IDENTITY_SQL, FORKS_SQL];
 
 const TABLES_SQL = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
 
+/** Where tables and indexes begin: were one of them at another's place, writing to it would destroy that. */
+const ROOTS_SQL = 'SELECT count(rootpage), count(DISTINCT rootpage) FROM sqlite_schema WHERE rootpage > 0';
+
 function tablesOf(statements: readonly string[]): ReadonlyMap<string, string> {
   const sql = statements.join(';\n');
   let tables = knownTables.get(sql);
@@ -202,11 +205,17 @@ function tablesOf(statements: readonly string[]): ReadonlyMap<string, string> {
 
 /**
  * Compares the tables with what the migrations make: a damaged definition would surface as a fault of ours.
+ * Tables of followers are theirs to compare.
  */
 function checkTables(database: SqlDatabase, migrations: readonly string[]): void {
   const expected = tablesOf(migrations);
   const later = tablesOf(LATER_TABLES);
   const found = new Map(database.prepare(TABLES_SQL).all() as [string, string][]);
+  const [rootCount, differentCount] = database.prepare(ROOTS_SQL).get()!;
+  if (rootCount !== differentCount) {
+    const message = `${database.path} is damaged: two of its tables have the same pages. Restore it from a copy.`;
+    throw new DatabaseError('TESSERA_CORRUPT', message, { details: { path: database.path } });
+  }
   for (const [name, text] of [...expected, ...later]) {
     const isAbsent = !found.has(name) && !expected.has(name);
     if (isAbsent || found.get(name) === text) continue;

@@ -139,6 +139,25 @@ describe('kept cells', () => {
   });
 });
 
+test.each([
+  ['cells_header', 'id INTEGER PRIMARY KEY CHECK (id = 1), sevial INTEGER NOT NULL, data BLOB NOT NULL'],
+  ['cells_header', 'id INTEGER PRIMARY KEY CHECK (id = 3), serial INTEGER NOT NULL, data BLOB NOT NULL'],
+  ['cells', 'id INTEGER PRIMARY KEY, dada BLOB NOT NULL'],
+])('a definition of %s that damage has changed leaves no cells, and is made anew', (name, columns) => {
+  const { database, store, directory } = scene();
+  database.exec(`DROP TABLE ${name}; CREATE TABLE ${name} (${columns})`);
+  expect(store.load(WIDTH)).toBeUndefined();
+  expect(store.status(WIDTH)).toEqual({ serial: 0, position: 0, outsideCount: 0 });
+  expect([store.serial(), store.ids()]).toEqual([0, []]);
+  store.clear();
+  const serial = store.takeOver();
+  const { id } = store.add(new Uint8Array(8));
+  const places = new Map<number, CellPlace>();
+  store.commit(serial, { ...directory, places });
+  expect(store.load(WIDTH)!.directory).toEqual({ ...directory, places });
+  expect(store.ids()).toContain(id);
+});
+
 test('a cell comes back from its bytes wherever they lie in memory', () => {
   const { database, directory } = scene();
   const [{ id }] = [...directory.places.values()] as [CellPlace];

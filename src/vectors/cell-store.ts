@@ -75,6 +75,17 @@ export interface KeptCells {
   readonly cells: readonly NumberedCell[];
 }
 
+/** The tables and their definitions, to the letter as SQLite keeps them in files of this version. */
+const TABLES: ReadonlyMap<string, string> = new Map([
+  ['cells', 'CREATE TABLE cells (id INTEGER PRIMARY KEY, data BLOB NOT NULL)'],
+  [
+    'cells_header',
+    `CREATE TABLE cells_header (
+        id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL, data BLOB NOT NULL
+      )`,
+  ],
+]);
+
 /** See the top of this file. Every call happens inside a transaction of the caller. */
 export class CellStore {
   readonly #database: SqlDatabase;
@@ -129,12 +140,10 @@ export class CellStore {
    * Starts from nothing: no cells are kept, and whoever stood on another serial number has no say any more.
    */
   takeOver(): number {
-    this.#database.exec(`
-      CREATE TABLE IF NOT EXISTS cells (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-      CREATE TABLE IF NOT EXISTS cells_header (
-        id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL, data BLOB NOT NULL
-      );
-    `);
+    for (const [name, definition] of TABLES) {
+      if (!this.#isWhole(name, definition))
+        this.#database.exec(`DROP TABLE IF EXISTS ${name}; ${definition}`);
+    }
     const serial = (this.#headerRow()?.serial ?? 0) + 1;
     this.#putHeader(serial, new Uint8Array(0));
     return serial;
@@ -179,13 +188,18 @@ export class CellStore {
     this.#database.prepare(statement).run(serial, data);
   }
 
+  /** Whether a table is there and defined as it was made: one bit in its text can give it other columns. */
+  #isWhole(name: string, definition: string): boolean {
+    const table = this.#database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').get(name);
+    return table?.[0] === definition;
+  }
+
   #headerRow(): { serial: number; data: Uint8Array } | undefined {
     return unlessDamaged(() => this.#readHeaderRow());
   }
 
   #readHeaderRow(): { serial: number; data: Uint8Array } | undefined {
-    const tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('cells', 'cells_header')";
-    if (this.#database.prepare(tables).get()![0] !== 2) return undefined;
+    if (![...TABLES].every(([name, definition]) => this.#isWhole(name, definition))) return undefined;
     const [serial, data] = this.#database.prepare('SELECT serial, data FROM cells_header').get() ?? [];
     if (typeof serial !== 'number' || !(data instanceof Uint8Array)) return undefined;
     return { serial, data };
