@@ -76,6 +76,8 @@ export class LocalBackend implements Backend {
   #closing: Promise<void> | null = null;
   /** Calls that run in slices. */
   readonly #longCalls = new Set<Promise<unknown>>();
+  /** The last turn of the event loop that a slice of a long call has been promised. */
+  #lastTurn: Promise<void> = Promise.resolve();
   /** Time that calls took since maintenance last had its turn. */
   #callsMs = 0;
   #isClosed = false;
@@ -289,9 +291,9 @@ export class LocalBackend implements Backend {
   }
 
   /**
-   * Runs a call that takes long, slice by slice, with a turn of the event loop between two of them: calls
-   * that come meanwhile wait for one slice at most, and the signal is heard. `atClosing` says what becomes of
-   * it when the database is closed.
+   * Runs a call that takes long, slice by slice, with a turn of the event loop between two of them, also of
+   * different calls: what comes meanwhile waits for one slice at most, and the signal is heard. `atClosing`
+   * says what becomes of it when the database is closed.
    */
   #runSliced<T>(
     options: CallOptions | undefined,
@@ -316,7 +318,7 @@ export class LocalBackend implements Backend {
       for (;;) {
         const slice = this.#timed(() => slices.next());
         if (slice.done === true) return slice.value;
-        await new Promise((resolve) => setImmediate(resolve));
+        await this.#nextTurn();
         if (atClosing === 'given up') this.#check(options);
         else throwIfAborted(options?.signal);
       }
@@ -324,6 +326,12 @@ export class LocalBackend implements Backend {
       // One that is given up cleans up after itself.
       slices.return(undefined as never);
     }
+  }
+
+  /** Waits for a turn in which no other long call has a slice. */
+  #nextTurn(): Promise<void> {
+    this.#lastTurn = this.#lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return this.#lastTurn;
   }
 
   #check(options: CallOptions | undefined): void {

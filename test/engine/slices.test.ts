@@ -130,6 +130,30 @@ describe.each([0, 1, 2] as const)('a query of many embeddings (threads: %i)', (t
   });
 });
 
+it('of several long calls at once, one slice is worked on in a turn of the event loop', async () => {
+  const backend = await openTestDatabase({}, { clock: tickingClock(5) });
+  const scope = await fill(backend, 300);
+  let sliceCount = 0;
+  const counted = {
+    ...queryRequest(Array.from({ length: 50 }, () => new Array<number>(DIMENSION).fill(1))),
+    /** Looked at once in each slice. */
+    get nResults(): number {
+      sliceCount++;
+      return 1;
+    },
+  };
+  let isDone = false;
+  const queries = [0, 1, 2].map(() => backend.query(scope, counted));
+  void Promise.all(queries).then(() => {
+    isDone = true;
+  });
+  let turnCount = 0;
+  for (; !isDone; turnCount++) await new Promise((resolve) => setImmediate(resolve));
+  expect(sliceCount).toBeGreaterThan(30);
+  // The first slice of each is worked on where the call is made.
+  expect(turnCount).toBeGreaterThanOrEqual(sliceCount - queries.length);
+});
+
 it.each([0, 1] as const)('a signal and a close end what is under way (threads: %i)', async (threads) => {
   const backend = await openDatabase({ threads }, { workerUrl: BUILT_WORKER });
   const scope = await fill(backend, 5_000);
