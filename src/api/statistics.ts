@@ -26,7 +26,7 @@ export interface VectorStatistics extends FollowerStatistics {
   readonly savedPosition: number;
   /** Share of the exact answer that queries of this collection ask for when they do not say. */
   readonly recall: number;
-  /** Recall of ten neighbours measured on samples at `effort`; `null` before it was measured. */
+  /** Recall of ten neighbours measured at `effort`, on samples and queries; `null` before it was measured. */
   readonly measuredRecall: number | null;
   /** Level of effort that `recall` takes, from 0; `null` where only the exact search reaches it. */
   readonly effort: number | null;

@@ -294,6 +294,82 @@ test.each([0.9, 0.95, 0.99])(
   },
 );
 
+describe('queries that were asked', () => {
+  const RECALL = 0.95;
+  const chance = seededNumbers(7);
+  const draw = FAMILIES.gaussian(32, chance);
+  const centres = Array.from({ length: 100 }, draw);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(chance() * list.length)]!;
+  /** Of one of the clusters that the rows lie in. */
+  const inside = (): Float32Array => {
+    const centre = pick(centres);
+    return draw().map((x, i) => centre[i]! + 0.25 * x);
+  };
+  /** Anywhere between them, where no row is. */
+  const between = (): Float32Array => draw().map((x) => 0.8 * x);
+  const rows: Model = new Map(Array.from({ length: 4_000 }, (_, slot) => [slot, inside()]));
+  const everything = bitsetOf(rows.keys());
+  const row = (): Float32Array => rows.get(Math.floor(chance() * rows.size))!;
+
+  const settled = (): ClusteredIndex => {
+    const index = makeIndex('l2', rows, 32, { ...SMALL, startCount: 100, sizeFactor: 0.35, sizeMin: 16 });
+    settle(index);
+    return index;
+  };
+  const ask = (index: ClusteredIndex, query: Float32Array): Hit[] =>
+    searchIndex(index, query, 10, everything, RECALL);
+  const recallNow = (index: ClusteredIndex, draw: () => Float32Array): number => {
+    const queries = Array.from({ length: 100 }, draw);
+    const sum = queries.reduce(
+      (sum, query) => sum + recallOf(ask(index, query), searchModel('l2', rows, query, 10, everything)),
+      0,
+    );
+    return sum / queries.length;
+  };
+
+  test('raise the effort where they are harder than samples of the rows, and find what they ask for', () => {
+    const index = settled();
+    const before = index.statistics(RECALL).effort!;
+    // Samples of the rows are not to be found where these queries are.
+    expect(recallNow(index, between)).toBeLessThan(RECALL);
+    for (let i = 0; i < 1_000; i++) ask(index, between());
+    const { measuredCount } = index;
+    settle(index);
+    expect(index.measuredCount).toBe(measuredCount + 1);
+    const { effort, measuredRecall } = index.statistics(RECALL);
+    expect(effort).toBeGreaterThan(before);
+    expect(measuredRecall).toBeGreaterThanOrEqual(RECALL);
+    expect(recallNow(index, between)).toBeGreaterThanOrEqual(RECALL);
+  });
+
+  test('lower the effort where they are easier, but no further than samples of the rows allow', () => {
+    const index = settled();
+    const before = index.statistics(RECALL).effort!;
+    for (let i = 0; i < 1_000; i++) ask(index, inside());
+    settle(index);
+    expect(index.statistics(RECALL).effort).toBeLessThan(before);
+    expect(recallNow(index, inside)).toBeGreaterThanOrEqual(RECALL);
+    const moved = (): Float32Array => {
+      const [plus, minus] = [row(), row()];
+      return row().map((x, i) => x + 0.75 * (plus[i]! - minus[i]!));
+    };
+    expect(recallNow(index, moved)).toBeGreaterThanOrEqual(RECALL - 0.02);
+  });
+
+  test('are measured once there are enough of them, and then with the rows', () => {
+    const index = settled();
+    const { measuredCount } = index;
+    for (let i = 0; i < 255; i++) ask(index, inside());
+    const once = inside();
+    for (let i = 0; i < 255; i++) ask(index, once);
+    settle(index);
+    expect(index.measuredCount).toBe(measuredCount + 1);
+    for (let i = 0; i < 1_000; i++) ask(index, inside());
+    settle(index);
+    expect(index.measuredCount).toBe(measuredCount + 1);
+  });
+});
+
 test('cells without an allowed row are passed over', () => {
   const rows = makeRows('gaussian', 400, 8, 1);
   const index = makeIndex('l2', rows, 8);

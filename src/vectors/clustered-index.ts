@@ -144,7 +144,7 @@ export class ClusteredIndex {
   /** Bytes of memory held. */
   get bytes(): number {
     const { words } = this.#live;
-    const table = this.#table?.bytes ?? 0;
+    const table = (this.#table?.bytes ?? 0) + this.#meter.bytes;
     const handed = this.#handover?.bytes ?? 0;
     return (
       this.#rows.bytes + handed + this.#members.bytes + words.byteLength + table + this.#candidates.byteLength
@@ -271,6 +271,7 @@ export class ClusteredIndex {
     const recall = options.recall ?? this.#recall;
     const level = this.#levelFor(recall, k);
     const norm = Math.sqrt(dot(query, query));
+    if (this.#table !== undefined && recall < 1) this.#meter.noteQuery(query);
     if (
       level === undefined ||
       this.#table === undefined ||
@@ -531,7 +532,7 @@ export class ClusteredIndex {
       return false;
     }
     if (!this.#meter.isMeasuring) {
-      if (!this.#meter.isDue(liveCount)) return false;
+      if (!this.#meter.isDue(this.#rows, liveCount)) return false;
       this.#meter.begin(this.#rows, liveCount);
       this.#probesDue = PROBES;
     }

@@ -39,8 +39,8 @@ export interface ClusteredNearest extends NearestSlots {
 
 /**
  * What all cells of an index share: the seed of the rotation, the rotated mean that rows are moved by, the
- * recall that was last measured at each level of effort, empty before the first time, and how many of the
- * rows of that time are still there at least.
+ * recalls that were last measured at each level of effort (`RecallMeter.recalls`), empty before the first
+ * time, and how many of the rows of that time are still there at least.
  */
 export interface CellsHeader {
   readonly rotationSeed: number;
@@ -66,7 +66,10 @@ export interface ClusteredStatistics {
   readonly tailCount: number;
   /** Rows that stay outside cells, because float32 sums of their squares overflow or vanish. */
   readonly apartCount: number;
-  /** Recall of ten neighbours on sampled rows at `effort`; `undefined` before it was measured. */
+  /**
+   * Recall of ten neighbours at `effort`, the lesser of that on sampled rows and on queries that were asked;
+   * `undefined` before it was measured.
+   */
   readonly measuredRecall: number | undefined;
   /** The level that the recall asks for; `undefined` where only exact search reaches it. */
   readonly effort: number | undefined;

@@ -56,6 +56,22 @@ test.each([false, true])(
   },
 );
 
+test('a curve two standard errors lower is seldom above what is true, and nearer to it with more samples', () => {
+  const level = PROBED[4]!;
+  const truth = foundBy(effortOf(level).slack);
+  const tallies = Array.from({ length: 40 }, (_, i) => drawTally(i + 1, true).tally);
+  const lower = tallies.map((tally) => tally.curve(2)[level]!);
+  expect(lower.filter((share) => share > truth).length).toBeLessThanOrEqual(4);
+  tallies.forEach((tally, i) => {
+    expect(tally.curve()[level]).toBeGreaterThan(lower[i]!);
+  });
+  const all = new SampleTally();
+  for (const tally of tallies) all.addFaded(tally, 1);
+  expect(all.count).toBe(40 * SAMPLES);
+  const mean = lower.reduce((sum, share) => sum + share, 0) / lower.length;
+  expect(Math.abs(all.curve(2)[level]! - truth)).toBeLessThan(Math.abs(mean - truth) / 2);
+});
+
 test('one sample that finds nothing before the highest level does not drive the effort there', () => {
   const { tally } = drawTally(1, false);
   const before = levelOf(tally.curve());

@@ -49,7 +49,8 @@ const LEAST_WEIGHT = 1e-9;
 export class SampleTally {
   #count = 0;
   readonly #missed = new Float64Array(PROBED.length);
-  readonly #squares = new Float64Array(PROBED.length);
+  /** Sums of what was missed at one probed level times what the same sample missed at another. */
+  readonly #products = new Float64Array(PROBED.length ** 2);
   #exactCount = 0;
   #exactFound = 0;
 
@@ -64,11 +65,18 @@ export class SampleTally {
     }
     if (most === 0) return;
     this.#count++;
-    found.forEach((count, i) => {
-      const missed = Math.max(0, 1 - count / most);
-      this.#missed[i]! += missed;
-      this.#squares[i]! += missed * missed;
+    const missed = found.map((count) => Math.max(0, 1 - count / most));
+    missed.forEach((share, i) => {
+      this.#missed[i]! += share;
+      missed.forEach((other, j) => {
+        this.#products[i * PROBED.length + j]! += share * other;
+      });
     });
+  }
+
+  /** Samples that found something, where a faded one is a part of one. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Adds the samples of another, each as a part of one. */
@@ -76,14 +84,19 @@ export class SampleTally {
     this.#count += part * other.#count;
     this.#exactCount += part * other.#exactCount;
     this.#exactFound += part * other.#exactFound;
-    PROBED.forEach((_, i) => {
-      this.#missed[i]! += part * other.#missed[i]!;
-      this.#squares[i]! += part * other.#squares[i]!;
+    other.#missed.forEach((missed, i) => {
+      this.#missed[i]! += part * missed;
+    });
+    other.#products.forEach((product, i) => {
+      this.#products[i]! += part * product;
     });
   }
 
-  /** Recall by level, which never falls. Where nothing was to be found, nothing was missed. */
-  curve(): number[] {
+  /**
+   * Recall by level, which never falls. Where nothing was to be found, nothing was missed. The line, and what
+   * it may be at most, are taken `errors` standard errors lower than by the samples.
+   */
+  curve(errors = 0): number[] {
     const most = this.#exactCount === 0 ? 1 : this.#exactFound / this.#exactCount;
     if (this.#count === 0) return new Array<number>(LEVELS).fill(most);
     const counted = Array.from(this.#missed, (missed) => 1 - missed / this.#count);
@@ -91,8 +104,10 @@ export class SampleTally {
     const line = fitLine(last === -1 ? counted : counted.slice(0, last + 1));
     const curve = new Array<number>(LEVELS).fill(1);
     for (let level = LEVELS - 2; level >= 0; level--) {
-      const fitted = foundBy(line.start + line.slope * effortOf(level).slack);
-      const bound = level % 2 === 0 ? counted[level / 2]! + GUARD * this.#errorAt(level / 2) : 1;
+      const { slack } = effortOf(level);
+      const odds = line.start + line.slope * slack;
+      const fitted = foundBy(errors === 0 ? odds : odds - errors * this.#errorOfLine(line, slack));
+      const bound = level % 2 === 0 ? counted[level / 2]! + (GUARD - errors) * this.#errorAt(level / 2) : 1;
       curve[level] = Math.min(curve[level + 1]!, fitted, bound);
     }
     return curve.map((share) => most * share);
@@ -100,8 +115,32 @@ export class SampleTally {
 
   /** Standard error of the share missed at a probed level. */
   #errorAt(i: number): number {
-    const mean = this.#missed[i]! / this.#count;
-    return Math.sqrt(Math.max(0, this.#squares[i]! / this.#count - mean * mean) / this.#count);
+    return Math.sqrt(Math.max(0, this.#covarianceOf(i, i)) / this.#count);
+  }
+
+  /** How the shares that a sample misses at two probed levels vary together. */
+  #covarianceOf(i: number, j: number): number {
+    const product = this.#products[i * PROBED.length + j]! / this.#count;
+    return product - (this.#missed[i]! / this.#count) * (this.#missed[j]! / this.#count);
+  }
+
+  /**
+   * Standard error of the logarithm of the odds that a line has at a slack, by what the samples differ among
+   * themselves: the line follows the share counted at a fitted level by as much as `weights` says (Huber's
+   * sandwich), and what one sample misses at several levels counts as one lot.
+   */
+  #errorOfLine({ start, slope, count }: Line, slack: number): number {
+    const { w, wx, wxx } = informationOf(start, slope, count);
+    const determinant = w * wxx - wx * wx;
+    const [own, steeper] = [(wxx - wx * slack) / determinant, (w * slack - wx) / determinant];
+    const weights = SLACKS.slice(0, count).map((x) => own + steeper * x);
+    let variance = 0;
+    weights.forEach((weight, i) => {
+      weights.forEach((other, j) => {
+        variance += weight * other * this.#covarianceOf(i, j);
+      });
+    });
+    return Math.sqrt(Math.max(0, variance) / this.#count);
   }
 }
 
@@ -109,22 +148,40 @@ function foundBy(odds: number): number {
   return 1 / (1 + Math.exp(-odds));
 }
 
-/** The logarithm of the odds as a line over the slack, from the shares found at the first probed levels. */
-function fitLine(found: readonly number[]): { readonly start: number; readonly slope: number } {
-  const [first, last] = [SLACKS[0]!, SLACKS[found.length - 1]!];
+/** The logarithm of the odds over the slack, fitted to the first `count` probed levels. */
+interface Line {
+  readonly start: number;
+  readonly slope: number;
+  readonly count: number;
+}
+
+/** What the first `count` probed levels say of a line: sums of weights, and of these times the slacks. */
+function informationOf(start: number, slope: number, count: number): { w: number; wx: number; wxx: number } {
+  let [w, wx, wxx] = [LEAST_WEIGHT, 0, LEAST_WEIGHT];
+  for (let i = 0; i < count; i++) {
+    const x = SLACKS[i]!;
+    const share = foundBy(start + slope * x);
+    const weight = share * (1 - share);
+    w += weight;
+    wx += weight * x;
+    wxx += weight * x * x;
+  }
+  return { w, wx, wxx };
+}
+
+/** The line through the shares found at the first probed levels. */
+function fitLine(found: readonly number[]): Line {
+  const count = found.length;
+  const [first, last] = [SLACKS[0]!, SLACKS[count - 1]!];
   let start = 0;
   let slope = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    let [w, wx, wxx, r, rx] = [LEAST_WEIGHT, 0, LEAST_WEIGHT, 0, 0];
+    const { w, wx, wxx } = informationOf(start, slope, count);
+    let [r, rx] = [0, 0];
     found.forEach((counted, i) => {
-      const x = SLACKS[i]!;
-      const share = foundBy(start + slope * x);
-      const weight = share * (1 - share);
-      w += weight;
-      wx += weight * x;
-      wxx += weight * x * x;
-      r += counted - share;
-      rx += (counted - share) * x;
+      const rest = counted - foundBy(start + slope * SLACKS[i]!);
+      r += rest;
+      rx += rest * SLACKS[i]!;
     });
     const determinant = w * wxx - wx * wx;
     const up = (wxx * r - wx * rx) / determinant;
@@ -135,5 +192,5 @@ function fitLine(found: readonly number[]): { readonly start: number; readonly s
     slope += part * steeper;
     if (most < CLOSE) break;
   }
-  return { start, slope };
+  return { start, slope, count };
 }

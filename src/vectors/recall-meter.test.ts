@@ -13,6 +13,24 @@ function meterOf(curve: readonly number[]): RecallMeter {
   return meter;
 }
 
+test('what was measured is gone on from, also as it was kept before queries were measured', () => {
+  const curve = Array.from({ length: LEVELS }, (_, level) => 0.996 - Math.max(0, 12 - level) * 0.001);
+  const meter = meterOf(curve);
+  const { recalls } = meter;
+  expect(recalls).toHaveLength(4 * LEVELS);
+  const other = new RecallMeter(
+    new FlatIndex({ space: 'l2', dimension: 4 }),
+    nothing,
+    seededNumbers(1),
+    () => true,
+  );
+  other.resume(recalls.subarray(1), 100, 100);
+  expect(other.levelFor(0.99, 10)).toBeUndefined();
+  other.resume(recalls, 100, 100);
+  expect(other.recalls).toEqual(recalls);
+  expect(other.levelFor(0.99, 10)).toBe(meter.levelFor(0.99, 10));
+});
+
 test('the reserve is taken of the misses that effort can do something about', () => {
   // The highest level finds 0.996: from level 12 on all of that.
   const curve = Array.from({ length: LEVELS }, (_, level) => 0.996 - Math.max(0, 12 - level) * 0.001);

@@ -1,5 +1,5 @@
 /**
- * Measures what recall each level of effort gives, on rows of the index itself.
+ * Measures what recall each level of effort gives, on rows of the index and on queries that were asked.
  *
  * A sample is a row moved by a part of the difference of two others, so that it lies where rows may, and as
  * far from them as queries do. Rows themselves would promise too much: they have near ones where queries have
@@ -11,6 +11,12 @@
  * the highest level, so that the others take the answer of that for complete, and the exact ones tell what
  * share of the truth it is. What the recall of every level is by that, recall-curve.ts says.
  *
+ * Queries may be harder or easier than such samples, so that those that were asked are remembered
+ * (asked-queries.ts) and looked up besides, against the answer of the highest level. While there are few, a
+ * reserve stands for what is not known of them (`CAUTION`). With enough of them, they say what effort is
+ * needed, with an allowance for the chance of their draw, and samples only that it may not be less than they
+ * take, in case other queries come.
+ *
  * Samples of rounds before go on counting, faded by the square of the share of the rows of then that are
  * still there: the more of them, the less the chosen level depends on the draw. By the square, so that it is
  * the new rows, of which former rounds had none, that soon decide.
@@ -18,6 +24,7 @@
  * The curve of the last finished round answers which level a recall asks for.
  */
 import type { Bitset } from '../base/index.ts';
+import { AskedQueries } from './asked-queries.ts';
 import { LEVELS } from './effort.ts';
 import { PROBED, SampleTally } from './recall-curve.ts';
 import type { NearestSlots, VectorRows } from './vector-rows.ts';
@@ -38,6 +45,19 @@ const SAMPLES_READ = 64;
  * 0.997 with it.
  */
 const CAUTION = 0.35;
+/** Queries that are remembered and looked up at most, and the fewest that count (docs/adr/0010). */
+const ASKED = 256;
+const ASKED_MIN = 96;
+/**
+ * Queries are looked up again once less than this share of the rows was there the last time: in every other
+ * round of an index that grows, to which they add two fifths of the time. Not tuned.
+ */
+const ASKED_SHARE = 0.75;
+/**
+ * Standard errors by which what queries found may be luck: one draw in a hundred has more. With 1.65, an
+ * index of 100,000 real embeddings that was asked for 0.99 found 0.9897.
+ */
+const ASKED_ERRORS = 2.33;
 /** From this share of changed rows on, the recall is measured again: new rows may be unlike the measured. */
 const UNMEASURED_SHARE = 0.1;
 /**
@@ -63,19 +83,42 @@ const MOVED_BY = 0.75;
 /** What the meter measures: the answer of a search at a level, among the measured rows. */
 export type SearchAtLevel = (query: Float32Array, k: number, level: number) => NearestSlots;
 
+/** What is counted for a sample: ten neighbours, one, and the row itself. */
+const TASKS = 3;
+
 /** Nearest rows of a sample that are kept while the others are looked at: some may go meanwhile. */
 const KEPT = 4 * K;
 
-/** A row, the query that it was moved to, and the nearest slots found so far, with their distances. */
+/**
+ * What is looked up, with the nearest slots found so far and their distances: a query that was asked, or a
+ * row moved.
+ */
 interface Sample {
-  readonly slot: number;
-  readonly row: Float32Array;
   readonly query: Float32Array;
+  /** The row itself. */
+  readonly moved: { readonly slot: number; readonly row: Float32Array } | undefined;
   nearest: { readonly slot: number; readonly distance: number }[];
 }
 
-/** Ten neighbours of a sample, the nearest of them, and the row that was moved. */
-type Tallies = readonly [SampleTally, SampleTally, SampleTally];
+/** Ten neighbours, the nearest of them, and the row that was moved; ten and one of queries asked. */
+interface Tallies {
+  readonly ten: SampleTally;
+  readonly one: SampleTally;
+  readonly row: SampleTally;
+  readonly tenAsked: SampleTally;
+  readonly oneAsked: SampleTally;
+}
+
+/** Recall by level. */
+type Curve = readonly number[];
+
+/** Of ten neighbours and of one: what was found, and what effort is chosen by, with the reserve taken off. */
+interface Curves {
+  readonly ten: Curve;
+  readonly one: Curve;
+  readonly tenSure: Curve;
+  readonly oneSure: Curve;
+}
 
 /** See the top of this file. */
 export class RecallMeter {
@@ -83,14 +126,17 @@ export class RecallMeter {
   readonly #search: SearchAtLevel;
   readonly #random: () => number;
   readonly #isFit: (query: Float32Array) => boolean;
-  /** Shares found by level in the last finished round: of ten neighbours, and of the nearest alone. */
-  #curves: { readonly ten: readonly number[]; readonly one: readonly number[] } | undefined;
+  readonly #asked: AskedQueries;
+  /** By the rounds finished so far. */
+  #curves: Curves | undefined;
   /** Of the round under way, and of all those before it, faded. */
   #tallies: Tallies = newTallies();
   #former: Tallies = newTallies();
   /** Rows at the begin of the last finished round, and of the one under way, of those still there. */
   #measuredRows = 0;
   #roundRows = 0;
+  /** Rows at the begin of the last round that looked queries up, of those still there. */
+  #askedRows = 0;
   #changesSinceBegin = 0;
   #isMeasuring = false;
   #rounds = 0;
@@ -99,6 +145,8 @@ export class RecallMeter {
   #exactSamples = SAMPLES_EXACT;
   #groupSize = GROUP;
   #group: Sample[] = [];
+  /** Queries that are still to be looked up in the round. */
+  #queries: Float32Array[] = [];
   /** Where the look at all rows goes on; −1 after it. */
   #cursor = 0;
   #compared = 0;
@@ -114,11 +162,27 @@ export class RecallMeter {
     this.#search = search;
     this.#random = random;
     this.#isFit = isFit;
+    this.#asked = new AskedQueries(ASKED, random);
   }
 
-  /** What was measured last: the recall of ten neighbours at each level, then of one. */
+  /**
+   * What was measured last: the recall of ten neighbours at each level, then of one; then both again with the
+   * reserve taken off.
+   */
   get recalls(): Float64Array {
-    return Float64Array.from([...(this.#curves?.ten ?? []), ...(this.#curves?.one ?? [])]);
+    if (this.#curves === undefined) return new Float64Array(0);
+    const { ten, one, tenSure, oneSure } = this.#curves;
+    return Float64Array.from([...ten, ...one, ...tenSure, ...oneSure]);
+  }
+
+  /** Bytes of memory held. */
+  get bytes(): number {
+    return this.#asked.bytes;
+  }
+
+  /** Notes a query that was asked. */
+  noteQuery(query: Float32Array): void {
+    this.#asked.note(query);
   }
 
   /** Of the rows at the time of that measurement, how many are still there at least. */
@@ -132,10 +196,15 @@ export class RecallMeter {
    */
   resume(recalls: Float64Array, rows: number, liveCount: number): void {
     this.#changesSinceBegin = liveCount;
-    if (recalls.length !== 2 * LEVELS) return;
+    const parts = recalls.length / LEVELS;
+    if (parts !== 2 && parts !== 4) return;
     this.#measuredRows = Math.max(0, rows);
     this.#changesSinceBegin = Math.max(0, liveCount - this.#measuredRows);
-    this.#curves = { ten: [...recalls.subarray(0, LEVELS)], one: [...recalls.subarray(LEVELS)] };
+    const part = (i: number): number[] => [...recalls.subarray(i * LEVELS, (i + 1) * LEVELS)];
+    const [ten, one] = [part(0), part(1)];
+    // Of a collection kept before queries were measured, there is no more than what samples found.
+    const [tenSure, oneSure] = parts === 2 ? [reserved(ten), reserved(one)] : [part(2), part(3)];
+    this.#curves = { ten, one, tenSure, oneSure };
   }
 
   /** Notes that a row has come or gone. */
@@ -147,6 +216,7 @@ export class RecallMeter {
   noteRemoval(): void {
     if (this.#measuredRows > 0) this.#measuredRows--;
     if (this.#roundRows > 0) this.#roundRows--;
+    if (this.#askedRows > 0) this.#askedRows--;
   }
 
   /**
@@ -157,9 +227,17 @@ export class RecallMeter {
     return this.#curves !== undefined && this.#measuredRows >= liveCount * BELIEVED_SHARE;
   }
 
-  /** Whether enough has changed since the last round began for another. */
-  isDue(liveCount: number): boolean {
-    return this.#changesSinceBegin > liveCount * UNMEASURED_SHARE;
+  /**
+   * Whether enough has changed since the last round began for another, or enough was asked for the first that
+   * measures queries.
+   */
+  isDue(rows: VectorRows, liveCount: number): boolean {
+    if (this.#changesSinceBegin > liveCount * UNMEASURED_SHARE) return true;
+    return this.#asked.isFull && this.#lacksAsked && !isMostlyRead(rows);
+  }
+
+  get #lacksAsked(): boolean {
+    return this.#former.tenAsked.count < ASKED_MIN;
   }
 
   /** Whether it will soon not be believed any more. */
@@ -186,10 +264,19 @@ export class RecallMeter {
     this.#isMeasuring = true;
     this.#sampled = 0;
     this.#group = [];
-    const isRead = rows.cachedCount < rows.slotCount / 2;
+    const isRead = isMostlyRead(rows);
+    const isAsking = !isRead && (this.#lacksAsked || this.#askedRows < liveCount * ASKED_SHARE);
+    this.#queries = isAsking ? this.#asked.list().filter((query) => this.#isFit(query)) : [];
+    if (this.#queries.length === 0) this.#keepAsked();
     this.#samples = isRead ? SAMPLES_READ : SAMPLES;
     this.#exactSamples = isRead ? SAMPLES_READ : SAMPLES_EXACT;
     this.#groupSize = isRead ? SAMPLES_READ : GROUP;
+  }
+
+  /** Goes on with what queries found before. */
+  #keepAsked(): void {
+    const { tenAsked, oneAsked } = this.#former;
+    this.#tallies = { ...this.#tallies, tenAsked, oneAsked };
   }
 
   /** Gives up a round, for when slots have got other numbers; another is due. */
@@ -197,6 +284,7 @@ export class RecallMeter {
     this.#changesSinceBegin = Math.max(this.#changesSinceBegin, liveCount);
     this.#isMeasuring = false;
     this.#group = [];
+    this.#queries = [];
   }
 
   /**
@@ -205,7 +293,7 @@ export class RecallMeter {
    */
   step(live: Bitset, isMeasured: (slot: number) => boolean): void {
     if (this.#group.length === 0) {
-      this.#group = Array.from({ length: this.#groupSize }, () => this.#sample(isMeasured));
+      this.#group = this.#nextGroup(isMeasured);
       this.#cursor = this.#sampled < this.#exactSamples ? 0 : -1;
       this.#compared = 0;
     }
@@ -213,58 +301,67 @@ export class RecallMeter {
       this.#scan(live);
       return;
     }
-    const taskCount = this.#tallies.length;
-    this.#compare(
-      this.#group[Math.floor(this.#compared / taskCount)]!,
-      this.#compared % taskCount,
-      isMeasured,
-    );
-    if (++this.#compared < this.#groupSize * taskCount) return;
+    const sample = this.#group[Math.floor(this.#compared / TASKS)]!;
+    this.#compare(sample, this.#compared % TASKS, isMeasured);
+    if (++this.#compared < this.#group.length * TASKS) return;
+    this.#sampled += this.#group.length;
     this.#group = [];
-    this.#sampled += this.#groupSize;
-    if (this.#sampled >= this.#samples) this.#finish();
+    if (this.#sampled >= this.#samples && this.#queries.length === 0) this.#finish();
+  }
+
+  /** Samples, until there are enough of them, and then the queries. */
+  #nextGroup(isMeasured: (slot: number) => boolean): Sample[] {
+    if (this.#sampled < this.#samples) {
+      return Array.from({ length: this.#groupSize }, () => this.#sample(isMeasured));
+    }
+    const queries = this.#queries.splice(0, this.#groupSize);
+    return queries.map((query) => ({ query, moved: undefined, nearest: [] }));
   }
 
   #finish(): void {
     const staying = Math.min(1, this.#measuredRows / Math.max(1, this.#roundRows));
-    this.#tallies.forEach((tally, i) => {
-      tally.addFaded(this.#former[i]!, staying * staying);
-    });
-    this.#former = this.#tallies;
-    const [ten, one, nearest] = this.#tallies.map((tally) => tally.curve());
-    this.#curves = { ten: ten!, one: one!.map((share, level) => Math.min(share, nearest![level]!)) };
+    const tallies = this.#tallies;
+    for (const which of ['ten', 'one', 'row'] as const) {
+      tallies[which].addFaded(this.#former[which], staying * staying);
+    }
+    if (tallies.tenAsked !== this.#former.tenAsked) this.#askedRows = this.#roundRows;
+    this.#former = tallies;
+    const row = tallies.row.curve();
+    const ten = tallies.ten.curve();
+    const one = least(tallies.one.curve(), row);
+    const hasAsked = tallies.tenAsked.count >= ASKED_MIN;
+    this.#curves = {
+      ten: hasAsked ? least(ten, scaled(tallies.tenAsked.curve(), ten)) : ten,
+      one: hasAsked ? least(one, scaled(tallies.oneAsked.curve(), one)) : one,
+      tenSure: hasAsked ? least(ten, scaled(tallies.tenAsked.curve(ASKED_ERRORS), ten)) : reserved(ten),
+      oneSure: hasAsked ? least(one, scaled(tallies.oneAsked.curve(ASKED_ERRORS), one)) : reserved(one),
+    };
     this.#measuredRows = this.#roundRows;
     this.#rounds++;
     this.#isMeasuring = false;
   }
 
   /**
-   * The lowest level that gives `recall` for the `k` nearest, between two by the straight line; `undefined`
-   * if none does, not even without caution, or none was measured yet.
+   * The lowest level that surely gives `recall` for the `k` nearest, between two by the straight line;
+   * `undefined` if none does, or none was measured yet.
    */
   levelFor(recall: number, k: number): number | undefined {
-    const curve = this.#curveFor(k);
+    const curve = k < FEW ? this.#curves?.oneSure : this.#curves?.tenSure;
     if (curve === undefined) return undefined;
-    const most = curve.at(-1)!;
-    if (most < recall) return undefined;
-    const enough = most - (most - recall) * CAUTION;
-    const above = curve.findIndex((share) => share >= enough);
+    const above = curve.findIndex((share) => share >= recall);
+    if (above === -1) return undefined;
     if (above === 0) return 0;
-    const step = (enough - curve[above - 1]!) / (curve[above]! - curve[above - 1]!);
+    const step = (recall - curve[above - 1]!) / (curve[above]! - curve[above - 1]!);
     return above - 1 + step;
   }
 
   /** The recall measured at a level; `undefined` before the first round has ended. */
   recallAt(level: number, k: number): number | undefined {
-    const curve = this.#curveFor(k);
+    const curve = k < FEW ? this.#curves?.one : this.#curves?.ten;
     if (curve === undefined) return undefined;
     const below = Math.floor(level);
     const low = curve[below]!;
     return low + (level - below) * ((curve[below + 1] ?? low) - low);
-  }
-
-  #curveFor(k: number): readonly number[] | undefined {
-    return k < FEW ? this.#curves?.one : this.#curves?.ten;
   }
 
   /** A measured row, each about as likely as the others. */
@@ -282,7 +379,7 @@ export class RecallMeter {
     const plus = this.#rows.embeddingOf(this.#pick(isMeasured));
     const minus = this.#rows.embeddingOf(this.#pick(isMeasured));
     const moved = row.map((value, i) => value + MOVED_BY * (plus[i]! - minus[i]!));
-    return { slot, row, query: this.#isFit(moved) ? moved : row, nearest: [] };
+    return { query: this.#isFit(moved) ? moved : row, moved: { slot, row }, nearest: [] };
   }
 
   /** Looks for the neighbours of the whole group in the next slice of the rows. */
@@ -302,18 +399,19 @@ export class RecallMeter {
    */
   #compare(sample: Sample, which: number, isMeasured: (slot: number) => boolean): void {
     const isExact = this.#sampled < this.#exactSamples;
-    const [ten, one, nearest] = this.#tallies;
+    const { query, moved } = sample;
+    const { ten, one, row, tenAsked, oneAsked } = this.#tallies;
     if (which === 2) {
       // Even where the highest level misses it, the row itself is there to be found.
-      if (!isMeasured(sample.slot)) return;
-      const own = this.#rows.rank(sample.row, 1, Uint32Array.of(sample.slot), 1).distances;
-      this.#probe(sample.row, nearest, own, true);
+      if (moved === undefined || !isMeasured(moved.slot)) return;
+      const own = this.#rows.rank(moved.row, 1, Uint32Array.of(moved.slot), 1).distances;
+      this.#probe(moved.row, 1, row, own, true);
       return;
     }
-    if (!isExact && which === 0) sample.nearest = merge([], this.#search(sample.query, K, LEVELS - 1));
+    if (!isExact && which === 0) sample.nearest = merge([], this.#search(query, K, LEVELS - 1));
     const { distances } = this.#nearestOf(sample, isMeasured);
-    if (which === 0) this.#probe(sample.query, ten, distances, isExact);
-    else this.#probe(sample.query, one, distances.subarray(0, 1), isExact);
+    if (which === 0) this.#probe(query, K, moved === undefined ? tenAsked : ten, distances, isExact);
+    else this.#probe(query, 1, moved === undefined ? oneAsked : one, distances.subarray(0, 1), isExact);
   }
 
   /** The rows found for a sample that are still there. */
@@ -323,13 +421,18 @@ export class RecallMeter {
   }
 
   /**
-   * Adds to a tally how many neighbours at these distances, which may be all there are, a search for ten of
-   * them or for one finds at each level.
+   * Adds to a tally how many neighbours at these distances, which may be all there are, a search for `k` of
+   * them finds at each level.
    */
-  #probe(query: Float32Array, tally: SampleTally, distances: Float32Array, isExact: boolean): void {
+  #probe(
+    query: Float32Array,
+    k: number,
+    tally: SampleTally,
+    distances: Float32Array,
+    isExact: boolean,
+  ): void {
     const wanted = distances.length;
     if (wanted === 0) return;
-    const k = tally === this.#tallies[0] ? K : 1;
     const farthest = distances[wanted - 1]!;
     const foundAt = (level: number): number => {
       const answer = this.#search(query, k, level);
@@ -356,5 +459,27 @@ function merge(nearest: Sample['nearest'], { slots, distances }: NearestSlots): 
 }
 
 function newTallies(): Tallies {
-  return [new SampleTally(), new SampleTally(), new SampleTally()];
+  const [ten, one, row] = [new SampleTally(), new SampleTally(), new SampleTally()];
+  return { ten, one, row, tenAsked: new SampleTally(), oneAsked: new SampleTally() };
+}
+
+/** Whether most vectors have to be read. */
+function isMostlyRead(rows: VectorRows): boolean {
+  return rows.cachedCount < rows.slotCount / 2;
+}
+
+/** Below the highest level's share as many times farther as the reserve asks for. */
+function reserved(curve: Curve): Curve {
+  const most = curve.at(-1)!;
+  return curve.map((share) => most - (most - share) / CAUTION);
+}
+
+function least(curve: Curve, other: Curve): Curve {
+  return curve.map((share, level) => Math.min(share, other[level]!));
+}
+
+/** Shares of what the highest level finds, as shares of all, of which it finds what it does in `curve`. */
+function scaled(shares: Curve, curve: Curve): Curve {
+  const most = curve.at(-1)!;
+  return shares.map((share) => most * share);
 }
