@@ -213,7 +213,7 @@ const PASSES_MAX = 5;
 
 /** The entry of a collection that was never twice the same in the catalogue. */
 function restless(listed: Listed): Copied {
-  const message = `Collection [${listed.name}] was renamed or made anew while it was copied, ${PASSES_MAX} times. Make another backup.`;
+  const message = `Collection [${listed.name}] was renamed or made while the others were copied, ${PASSES_MAX} times over, and is not in the backup. Make another one.`;
   return {
     entry: entryOf(listed, 'whole', { error: { code: 'TESSERA_BUSY', message } }),
     collection: null,
