@@ -3,6 +3,7 @@ export class LruMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #countMax: number;
   readonly #onEvict: (value: V, key: K) => void;
+  #newestKey: K | undefined;
 
   /** `onEvict` is called for each entry that the bound pushes out, not for those removed by `delete`. */
   constructor(countMax: number, onEvict: (value: V, key: K) => void) {
@@ -17,9 +18,8 @@ export class LruMap<K, V> {
   /** The value, which becomes the most recently used. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
+    if (value === undefined || key === this.#newestKey) return value;
+    this.#putLast(key, value);
     return value;
   }
 
@@ -29,8 +29,7 @@ export class LruMap<K, V> {
   }
 
   set(key: K, value: V): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
+    this.#putLast(key, value);
     while (this.#entries.size > this.#countMax) {
       const [oldestKey, oldest] = this.#entries.entries().next().value!;
       this.#entries.delete(oldestKey);
@@ -47,5 +46,11 @@ export class LruMap<K, V> {
 
   values(): MapIterator<V> {
     return this.#entries.values();
+  }
+
+  #putLast(key: K, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    this.#newestKey = key;
   }
 }
