@@ -12,6 +12,7 @@
 import { DatabaseError } from '../base/index.ts';
 import type { RecordStore } from '../records/index.ts';
 import {
+  type BeginLoading,
   type CellPlace,
   CellStore,
   type ClusteredIndex,
@@ -106,9 +107,9 @@ export class CellKeeper {
     return this.#position;
   }
 
-  /** The kept cells, if they can be believed. Belongs inside a transaction. */
-  load(): KeptCells | undefined {
-    const kept = this.#cells.load(this.#width);
+  /** The kept cells, if they can be believed, as `CellStore.load`. Belongs inside a transaction. */
+  load(begin: BeginLoading): KeptCells | undefined {
+    const kept = this.#cells.load(this.#width, begin);
     if (kept === undefined) return undefined;
     this.#serial = kept.serial;
     this.#places = new Map(kept.directory.places);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { batchOf } from '../../test/support/batches.ts';
+import { loadKept } from '../../test/support/cell-loading.ts';
 import { FAMILIES } from '../../test/support/hard-vectors.ts';
 import { SMALL_TUNING } from '../../test/support/kept-cells.ts';
 import { KeptCollection, replaceKept } from '../../test/support/kept-collection.ts';
@@ -180,7 +181,7 @@ test('the recall is kept as it was measured last, also where nothing else has ch
   collection.settle();
   const { recalls } = vectors.header!;
   expect([...recalls]).not.toEqual(former);
-  const kept = collection.store.read(() => new CellStore(collection.store.database).load(WIDTH)!);
+  const kept = collection.store.read(() => loadKept(new CellStore(collection.store.database), WIDTH)!);
   expect(kept.directory.recalls).toEqual(recalls);
 });
 
@@ -202,7 +203,7 @@ test('a header that stands for a later state than the records is of no use', () 
   const { store } = scene.open({ keepsCells: false });
   store.write(() => {
     const cells = new CellStore(store.database);
-    const { directory, serial } = cells.load(WIDTH)!;
+    const { directory, serial } = loadKept(cells, WIDTH)!;
     cells.commit(serial, { ...directory, position: 1_000_000 });
   });
   store.close();

@@ -398,7 +398,9 @@ export class CollectionIndexes {
     if (state.recordCount < this.#startCount) return false;
     const vectors = this.#makeVectors(dimension);
     const keeper = this.#makeKeeper(dimension);
-    const kept = keeper.load();
+    const kept = keeper.load((directory, cellCount) =>
+      vectors.restoreCells(directory, cellCount, state.recordCount),
+    );
     if (kept === undefined) return false;
     this.#keeper = keeper;
     const { position } = kept.directory;
@@ -411,7 +413,7 @@ export class CollectionIndexes {
       this.#slots = new SlotRows(rows, checksums);
     }
     const known = this.#slots;
-    vectors.loadCells(kept.directory, kept.cells, known.count, (row, checksum) => {
+    vectors.nameEntries(kept.directory, kept.cells, known.count, (row, checksum) => {
       const slot = known.slotOf(row);
       return slot !== -1 && known.checksumAt(slot) === checksum ? slot : -1;
     });

@@ -16,7 +16,7 @@ function partOf(named: Named): { rows: Float64Array; checksums: Uint32Array } {
 /** What is kept, as far as slots are made of it. */
 function keep(cells: readonly Named[], outside: Named): KeptCells {
   const { rows: outsideRows, checksums: outsideChecksums } = partOf(outside);
-  const numbered = cells.map((named, cell) => ({ cell, content: partOf(named) }));
+  const numbered = cells.map((named, cell) => ({ cell, ...partOf(named) }));
   return { serial: 1, cells: numbered, directory: { outsideRows, outsideChecksums } } as unknown as KeptCells;
 }
 

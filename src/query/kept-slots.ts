@@ -11,8 +11,7 @@ export function keptSlots(
   { cells, directory }: KeptCells,
   changed: readonly [row: number, checksum: number | null][],
 ): SlotRows {
-  const parts = cells.map(({ content }) => ({ rows: content.rows, checksums: content.checksums }));
-  parts.push({ rows: directory.outsideRows, checksums: directory.outsideChecksums });
+  const parts = [...cells, { rows: directory.outsideRows, checksums: directory.outsideChecksums }];
   const isChanged = new Set(changed.map(([row]) => row));
   const all = new Float64Array(parts.reduce((sum, { rows }) => sum + rows.length, changed.length));
   let count = 0;

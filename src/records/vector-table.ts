@@ -1,9 +1,16 @@
 /** The table of vector blocks: embeddings in and out by row number, one block at a time. */
 import { assert } from '../base/index.ts';
-import type { SqlDatabase } from '../sqlite/index.ts';
+import { giveBack, type SqlDatabase } from '../sqlite/index.ts';
 import { rowsPerBlock } from './format.ts';
 import { corruptRecord } from './record.ts';
-import { alignedFloats, bytesOf, embeddingChecksum, placeInFull, VectorBlock } from './vector-block.ts';
+import {
+  alignedFloats,
+  blockBytes,
+  bytesOf,
+  embeddingChecksum,
+  placeInFull,
+  VectorBlock,
+} from './vector-block.ts';
 
 /**
  * Blocks held in memory at once (16 MB): far more than a batch touches in turns, while deleting or reading a
@@ -11,8 +18,7 @@ import { alignedFloats, bytesOf, embeddingChecksum, placeInFull, VectorBlock } f
  */
 const BLOCKS_HELD_MAX = 1_024;
 
-const READ_ONE = `SELECT length(data), hex(substr(data, 1, 4)), substr(data, ?, ?)
-  FROM vectors WHERE block = ?`;
+const READ_ONE = 'SELECT substr(data, ?, ?) FROM vectors WHERE block = ? AND length(data) = ?';
 
 /**
  * Reads and writes embeddings within one transaction. Blocks that were touched stay in memory, up to a bound,
@@ -94,6 +100,7 @@ export class VectorTable {
       const alone = isAlone ? this.#readFromFull(number, first) : undefined;
       if (alone !== undefined && embeddingChecksum(rows[index]!, bytesOf(alone)) === expected[index]) {
         visit(index++, alone);
+        giveBack(alone);
         continue;
       }
       const data = statement.get(number)?.[0] as Uint8Array | undefined;
@@ -106,20 +113,23 @@ export class VectorTable {
         if (wanted !== number) break;
         visit(index, verified(rows[index]!, block, slot, expected[index]!));
       }
+      giveBack(data!);
     }
   }
 
   /**
    * One embedding of a block in which every place is taken, without bringing the others out of SQLite: a
-   * search in cells reads rows of many blocks, and their garbage would be most of the memory. `undefined`
-   * where the block is not full.
+   * search in cells reads rows of many blocks. `undefined` where the block has not the length of a full one;
+   * whether it is sound, the checksum tells.
    */
   #readFromFull(number: number, slot: number): Float32Array | undefined {
-    const { start, length, presence } = placeInFull(slot, this.#rowsPerBlock, this.#dimension);
-    const statement = this.#database.prepare(READ_ONE);
-    const [blockLength, bits, bytes] = statement.get(start + 1, 4 * this.#dimension, number) ?? [];
-    if (blockLength !== length || bits !== presence) return undefined;
-    return alignedFloats(bytes as Uint8Array, 0, this.#dimension);
+    const start = placeInFull(slot, this.#rowsPerBlock, this.#dimension);
+    const length = blockBytes(this.#rowsPerBlock, this.#dimension);
+    const [bytes] =
+      this.#database.prepare(READ_ONE).get(start + 1, 4 * this.#dimension, number, length) ?? [];
+    // A flipped bit can turn a blob into a text of the same bytes.
+    if (!(bytes instanceof Uint8Array) || bytes.length !== 4 * this.#dimension) return undefined;
+    return alignedFloats(bytes, 0, this.#dimension);
   }
 
   #place(row: number): [block: number, slot: number] {

@@ -8,4 +8,5 @@ export {
 } from './database.ts';
 export type { SqlRow, SqlStatement, SqlValue } from './driver.ts';
 export { isSqlError } from './errors.ts';
+export { giveBack } from './give-back.ts';
 export { seesLocks } from './lock-probe.ts';

@@ -7,6 +7,7 @@
  */
 import { assert, type Bitset } from '../base/index.ts';
 import type { CellTable } from './cell-table.ts';
+import type { KeptRows, SlotOf } from './clustered-types.ts';
 import { SlotList } from './slot-list.ts';
 
 const ABSENT = -1;
@@ -103,24 +104,30 @@ export class CellMembers {
   }
 
   /**
-   * Notes slots as entries that a cell has already. Returns the positions of those that it could not take:
-   * slots that are in the index, or for which no room was made.
+   * Takes in the slots of a cell that was restored, and takes those of its entries out that have none of
+   * their own: whose rows are gone or have another vector, or for which no room was made. Returns how many.
    */
-  adopt(cell: number, slots: Uint32Array, entries: Uint32Array): number[] {
+  adopt({ cell, rows, checksums }: KeptRows, slotOf: SlotOf, table: CellTable): number {
     const cells = this.#cells;
     const places = this.#places;
+    // −1 becomes a number that no slot has.
+    const slots = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) slots[i] = slotOf(rows[i]!, checksums[i]!);
+    const entries = table.nameEntries(cell, slots);
     const refused: number[] = [];
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!;
       if (cells[slot] !== ABSENT) {
-        refused.push(i);
+        refused.push(entries[i]!);
         continue;
       }
       cells[slot] = cell;
       places[slot] = entries[i]!;
     }
     this.#count(slots.length - refused.length);
-    return refused;
+    // The last one first, since the cell's last entry takes the place of one that is taken out.
+    for (const entry of refused.reverse()) this.drop(cell, entry, table);
+    return refused.length;
   }
 
   /** Moves a slot to those that wait for a cell, or to those that stay apart. */

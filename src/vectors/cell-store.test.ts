@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { loadKept } from '../../test/support/cell-loading.ts';
 import { FAMILIES } from '../../test/support/hard-vectors.ts';
 import { SMALL_TUNING } from '../../test/support/kept-cells.ts';
 import { seededNumbers } from '../base/index.ts';
@@ -58,17 +59,20 @@ function putBytes(database: SqlDatabase, table: string, id: number, bytes: Uint8
 describe('kept cells', () => {
   test('come back as they were given, all rows once', () => {
     const { store, directory, serial } = scene();
-    const kept = store.load(WIDTH)!;
+    const kept = loadKept(store, WIDTH)!;
     expect(kept.serial).toBe(serial);
     expect(kept.directory).toEqual(directory);
     expect(directory.recalls.length).toBeGreaterThan(0);
     expect(directory.measuredRows).toBe(COUNT - 3);
-    const rows = kept.cells.flatMap(({ content }) => [...content.rows]);
+    const rows = kept.contents.flatMap(({ content }) => [...content.rows]);
     expect(rows.length).toBeGreaterThan(0);
     expect([...rows, ...directory.outsideRows].sort((a, b) => a - b)).toEqual(
       Array.from({ length: COUNT }, (_, i) => i + 1),
     );
-    for (const { content } of kept.cells) {
+    expect(kept.cells).toEqual(
+      kept.contents.map(({ cell, content }) => ({ cell, rows: content.rows, checksums: content.checksums })),
+    );
+    for (const { content } of kept.contents) {
       expect([...content.checksums]).toEqual(Array.from(content.rows, (row) => (row - 1) * 3));
     }
     expect(store.status(WIDTH)).toEqual({ serial, position: 77, outsideCount: 3 });
@@ -78,18 +82,18 @@ describe('kept cells', () => {
     const database = openSqlDatabase({ path: ':memory:', readOnly: false, busyTimeoutMs: 1_000 });
     onTestFinished(() => database.close());
     const empty = new CellStore(database);
-    expect(empty.load(WIDTH)).toBeUndefined();
+    expect(loadKept(empty, WIDTH)).toBeUndefined();
     expect(empty.status(WIDTH)).toEqual({ serial: 0, position: 0, outsideCount: 0 });
     expect(empty.ids()).toEqual([]);
     const { store, serial } = scene();
     expect(store.takeOver()).toBe(serial + 1);
-    expect(store.load(WIDTH)).toBeUndefined();
+    expect(loadKept(store, WIDTH)).toBeUndefined();
     expect(store.status(WIDTH)).toEqual({ serial: serial + 1, position: 0, outsideCount: 0 });
   });
 
   test('are refused by an index of another width', () => {
     const { store } = scene();
-    expect(store.load(64)).toBeUndefined();
+    expect(loadKept(store, 64)).toBeUndefined();
     expect(store.status(64).position).toBe(0);
   });
 
@@ -100,12 +104,12 @@ describe('kept cells', () => {
       const bytes = intact.slice();
       bytes[i]! ^= 1 << (i % 8);
       putBytes(database, 'cells_header', 1, bytes);
-      expect(store.load(WIDTH), `byte ${i}`).toBeUndefined();
+      expect(loadKept(store, WIDTH), `byte ${i}`).toBeUndefined();
       putBytes(database, 'cells_header', 1, intact.slice(0, i));
-      expect(store.load(WIDTH), `cut off at ${i}`).toBeUndefined();
+      expect(loadKept(store, WIDTH), `cut off at ${i}`).toBeUndefined();
     }
     putBytes(database, 'cells_header', 1, intact);
-    expect(store.load(WIDTH)).toBeDefined();
+    expect(loadKept(store, WIDTH)).toBeDefined();
   });
 
   test('are refused when any byte of a cell is another one, or its end is missing', () => {
@@ -116,14 +120,14 @@ describe('kept cells', () => {
       const bytes = intact.slice();
       bytes[i]! ^= 1 << (i % 8);
       putBytes(database, 'cells', id, bytes);
-      expect(store.load(WIDTH), `byte ${i}`).toBeUndefined();
+      expect(loadKept(store, WIDTH), `byte ${i}`).toBeUndefined();
     }
     for (let end = 0; end < intact.length; end += 97) {
       putBytes(database, 'cells', id, intact.slice(0, end));
-      expect(store.load(WIDTH), `cut off at ${end}`).toBeUndefined();
+      expect(loadKept(store, WIDTH), `cut off at ${end}`).toBeUndefined();
     }
     putBytes(database, 'cells', id, intact);
-    expect(store.load(WIDTH)).toBeDefined();
+    expect(loadKept(store, WIDTH)).toBeDefined();
   });
 
   test('are refused when a cell is missing, or is a sound one of another day', () => {
@@ -131,11 +135,11 @@ describe('kept cells', () => {
     const [first, second] = [...directory.places.values()] as [CellPlace, CellPlace];
     const intact = bytesOf(database, 'cells', first.id);
     putBytes(database, 'cells', first.id, bytesOf(database, 'cells', second.id));
-    expect(store.load(WIDTH)).toBeUndefined();
+    expect(loadKept(store, WIDTH)).toBeUndefined();
     putBytes(database, 'cells', first.id, intact);
-    expect(store.load(WIDTH)).toBeDefined();
+    expect(loadKept(store, WIDTH)).toBeDefined();
     database.exec(`DELETE FROM cells WHERE id = ${first.id}`);
-    expect(store.load(WIDTH)).toBeUndefined();
+    expect(loadKept(store, WIDTH)).toBeUndefined();
   });
 });
 
@@ -146,7 +150,7 @@ test.each([
 ])('a definition of %s that damage has changed leaves no cells, and is made anew', (name, columns) => {
   const { database, store, directory } = scene();
   database.exec(`DROP TABLE ${name}; CREATE TABLE ${name} (${columns})`);
-  expect(store.load(WIDTH)).toBeUndefined();
+  expect(loadKept(store, WIDTH)).toBeUndefined();
   expect(store.status(WIDTH)).toEqual({ serial: 0, position: 0, outsideCount: 0 });
   expect([store.serial(), store.ids()]).toEqual([0, []]);
   store.clear();
@@ -154,7 +158,7 @@ test.each([
   const { id } = store.add(new Uint8Array(8));
   const places = new Map<number, CellPlace>();
   store.commit(serial, { ...directory, places });
-  expect(store.load(WIDTH)!.directory).toEqual({ ...directory, places });
+  expect(loadKept(store, WIDTH)!.directory).toEqual({ ...directory, places });
   expect(store.ids()).toContain(id);
 });
 
@@ -182,5 +186,5 @@ test('superseded cells are removed a few at a time', () => {
     expect(calls).toBeLessThan(garbage.length);
     left = next;
   }
-  expect(store.load(WIDTH)).toBeDefined();
+  expect(loadKept(store, WIDTH)).toBeDefined();
 });

@@ -35,9 +35,9 @@
  */
 import { DatabaseError } from '../base/index.ts';
 import { checksum } from '../io/index.ts';
-import type { SqlDatabase } from '../sqlite/index.ts';
+import { giveBack, type SqlDatabase } from '../sqlite/index.ts';
 import { decodeCell } from './cell-codec.ts';
-import type { CellsHeader, NumberedCell } from './clustered-types.ts';
+import type { CellsHeader, CellTaker, KeptRows } from './clustered-types.ts';
 
 const VERSION = 1;
 const HEADER_BYTES = 40;
@@ -68,12 +68,15 @@ export interface KeptStatus {
   readonly outsideCount: number;
 }
 
-/** All that is kept of a collection. */
+/** All that is kept of a collection, but for what the cells consist of beside their rows. */
 export interface KeptCells {
   readonly serial: number;
   readonly directory: CellsDirectory;
-  readonly cells: readonly NumberedCell[];
+  readonly cells: readonly KeptRows[];
 }
+
+/** Prepares for cells numbered below `cellCount`, and returns what takes them. */
+export type BeginLoading = (directory: CellsDirectory, cellCount: number) => CellTaker;
 
 /** The tables and their definitions, to the letter as SQLite keeps them in files of this version. */
 const TABLES: ReadonlyMap<string, string> = new Map([
@@ -114,24 +117,31 @@ export class CellStore {
   }
 
   /**
-   * The kept cells; `undefined` where there are none, or anything is damaged or of another width or version.
+   * Gives the kept cells, one after the other, to what `begin` returns; together they take more memory than
+   * an index needs for them. `undefined` where there are none, or anything is damaged or of another width or
+   * version: then those that were given are to be forgotten. Errors: those of `begin` and of what it returns.
    */
-  load(width: number): KeptCells | undefined {
-    return unlessDamaged(() => this.#load(width));
+  load(width: number, begin: BeginLoading): KeptCells | undefined {
+    return unlessDamaged(() => this.#load(width, begin));
   }
 
-  #load(width: number): KeptCells | undefined {
+  #load(width: number, begin: BeginLoading): KeptCells | undefined {
     const row = this.#headerRow();
     const directory = row && decodeHeader(row.data, width);
     if (row === undefined || directory === undefined) return undefined;
     const statement = this.#database.prepare('SELECT data FROM cells WHERE id = ?');
-    const cells: NumberedCell[] = [];
+    let cellCount = 0;
+    for (const cell of directory.places.keys()) cellCount = Math.max(cellCount, cell + 1);
+    const take = begin(directory, cellCount);
+    const cells: KeptRows[] = [];
     for (const [cell, place] of directory.places) {
       const bytes = statement.get(place.id)?.[0];
       if (!(bytes instanceof Uint8Array)) return undefined;
       const content = decodeCell(bytes, width);
       if (content === undefined || storedChecksum(bytes) !== place.checksum) return undefined;
-      cells.push({ cell, content });
+      take(cell, content);
+      cells.push({ cell, rows: content.rows.slice(), checksums: content.checksums.slice() });
+      giveBack(bytes);
     }
     return { serial: row.serial, directory, cells };
   }

@@ -348,6 +348,6 @@ test('the cells that changed are told, until the owner clears them', () => {
   const kept = table.entriesOf(second);
   table.freeCell(second);
   table.changed.clear();
-  table.restoreCell(second, kept, kept.slots);
+  table.restoreCell(second, kept);
   expect([...table.changed]).toEqual([second]);
 });

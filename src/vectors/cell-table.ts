@@ -271,43 +271,33 @@ export class CellTable {
   }
 
   /**
-   * Makes room for cells that are to be restored, in one step: a memory that grows bit by bit is copied, and
-   * looked at by the garbage collector, as often. Errors: `TESSERA_LIMIT_EXCEEDED`.
+   * Makes room for so many cells that are to be restored, with about so many entries, in one step: a memory
+   * that grows bit by bit is looked at by the garbage collector as often. Errors: `TESSERA_LIMIT_EXCEEDED`.
    */
-  reserve(cells: readonly { readonly cell: number; readonly content: CellEntries }[]): void {
-    let cellCount = 0;
-    let blockCount = 0;
-    for (const { cell, content } of cells) {
-      cellCount = Math.max(cellCount, cell + 1);
-      blockCount += Math.ceil(content.base.length / ENTRIES);
-    }
+  reserve(cellCount: number, entryCount: number): void {
     this.#memory.reserveCells(cellCount);
-    this.#memory.reserveBlocks(blockCount);
+    this.#memory.reserveBlocks(cellCount + Math.ceil(entryCount / ENTRIES));
   }
 
   /**
-   * Makes a cell with a given number, not in use, from what `entriesOf` gave. Returns its entries in the
-   * order of `slots`. Errors: `TESSERA_LIMIT_EXCEEDED`.
+   * Makes a cell with a given number, not in use, from what `entriesOf` gave, but for the slots, which
+   * `nameEntries` gives its entries. Errors: `TESSERA_LIMIT_EXCEEDED`.
    */
-  restoreCell(cell: number, from: CellEntries, slots: Uint32Array): Uint32Array {
+  restoreCell(cell: number, from: CellEntries): void {
     while (this.#cellCount <= cell) this.freeCell(this.#appendCell());
     this.#freeCells.splice(this.#freeCells.lastIndexOf(cell), 1);
     this.#setCentre(cell, from.centre);
     const { base, slope, codes } = from;
     const codeBytes = 4 * this.width;
-    const count = slots.length;
-    const entries = new Uint32Array(count);
+    const count = base.length;
     for (let first = 0; first < count; first += ENTRIES) {
       const end = Math.min(count, first + ENTRIES);
       const block = this.#prependBlock(cell, end - first);
-      const { floats, words, bytes } = this.#memory;
+      const { floats, bytes } = this.#memory;
       const start = this.#memory.blockAt(block);
       const at = (start + codeBytes) / 4;
-      const entry = block * ENTRIES - first;
       floats.set(base.subarray(first, end), at);
       floats.set(slope.subarray(first, end), at + ENTRIES);
-      words.set(slots.subarray(first, end), at + 2 * ENTRIES);
-      for (let i = first; i < end; i++) entries[i] = entry + i;
       const from = (first / ENTRIES) * codeBytes;
       bytes.set(codes.subarray(from, from + codeBytes), start);
     }
@@ -315,6 +305,18 @@ export class CellTable {
     this.#spreads[cell] = from.spread;
     this.#noteSpread(cell);
     this.changed.add(cell);
+  }
+
+  /** Gives all entries of a restored cell their slots. Returns the entries in the order of `slots`. */
+  nameEntries(cell: number, slots: Uint32Array): Uint32Array {
+    const { words } = this.#memory;
+    const entries = new Uint32Array(slots.length);
+    this.#blocksOf(cell).forEach((block, i) => {
+      const first = i * ENTRIES;
+      const end = Math.min(slots.length, first + ENTRIES);
+      words.set(slots.subarray(first, end), this.#factorsAt(block) + 2 * ENTRIES);
+      for (let j = first; j < end; j++) entries[j] = block * ENTRIES + j - first;
+    });
     return entries;
   }
 

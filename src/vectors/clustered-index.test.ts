@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type NumberedCell, takeOverCells } from '../../test/support/cell-loading.ts';
 import { distance, FAMILIES, FAMILY_NAMES, type FamilyName } from '../../test/support/hard-vectors.ts';
 import type { Space } from '../api/index.ts';
 import { Bitset, seededNumbers } from '../base/index.ts';
 import { decodeCell } from './cell-codec.ts';
 import { ClusteredIndex } from './clustered-index.ts';
-import type { ClusteredTuning, NumberedCell } from './clustered-types.ts';
+import type { ClusteredTuning } from './clustered-types.ts';
 import type { VectorSource } from './vector-rows.ts';
 
 const SPACES: readonly Space[] = ['l2', 'ip', 'cosine'];
@@ -138,9 +139,11 @@ describe.each(SPACES)('in space %s', (space) => {
     const added = makeRows('gaussian', 30, 20, 12);
     for (const [i, row] of added) moved.set(rest.length + i, row);
     const other = new ClusteredIndex({ space, dimension: 20, random: seededNumbers(99) }, SMALL);
-    other.loadCells(index.header!, kept, rest.length, (row, sum) =>
-      sum === 7 ? -1 : (slotOf.get(row) ?? -1),
-    );
+    const places = {
+      slotCount: rest.length,
+      slotOf: (row: number, sum: number) => (sum === 7 ? -1 : (slotOf.get(row) ?? -1)),
+    };
+    takeOverCells(other, index.header!, kept, places);
     const taken = other.statistics().liveCount;
     expect(taken).toBeGreaterThan(rest.length * 0.7);
     expect(taken).toBeLessThan(rest.length);
@@ -149,9 +152,7 @@ describe.each(SPACES)('in space %s', (space) => {
     expect(other.statistics().tailCount).toBe(moved.size - taken);
     const source = { read: readFrom(moved) };
     const lazy = new ClusteredIndex({ space, dimension: 20, random: seededNumbers(99), source }, SMALL);
-    lazy.loadCells(index.header!, kept, rest.length, (row, sum) =>
-      sum === 7 ? -1 : (slotOf.get(row) ?? -1),
-    );
+    takeOverCells(lazy, index.header!, kept, places);
     for (const slot of moved.keys()) if (!lazy.has(slot)) lazy.announce(slot);
     settle(lazy);
     expect(lazy.verify()).toEqual([]);
@@ -174,7 +175,8 @@ test('a cell that lost a row while it was taken over is kept anew, and without t
   const other = new ClusteredIndex({ space: 'l2', dimension: 16, random: seededNumbers(9), source }, SMALL);
   // Row 5 has got another vector since, and row 6 is gone.
   const isStale = (row: number): boolean => row === 5 || row === 6;
-  other.loadCells(index.header!, kept, 200, (row) => (isStale(row) ? -1 : row));
+  const places = { slotCount: 200, slotOf: (row: number) => (isStale(row) ? -1 : row) };
+  takeOverCells(other, index.header!, kept, places);
   const { changed } = other.beginSaving();
   const again = changed.flatMap((cell) => {
     const bytes = other.encodeCell(cell, Number, () => 1);

@@ -17,7 +17,7 @@
 import type { Space } from '../api/index.ts';
 import { assert, Bitset, seededNumbers } from '../base/index.ts';
 import { dot } from '../kernel/index.ts';
-import { encodeCell, type StoredCell } from './cell-codec.ts';
+import { encodeCell } from './cell-codec.ts';
 import { CELL_K_MAX } from './cell-layout.ts';
 import { CellMembers } from './cell-members.ts';
 import { fitsCells } from './cell-norms.ts';
@@ -26,11 +26,12 @@ import { CellTable } from './cell-table.ts';
 import { CellUpkeep } from './cell-upkeep.ts';
 import type {
   CellsHeader,
+  CellTaker,
   ClusteredIndexOptions,
   ClusteredNearest,
   ClusteredStatistics,
   ClusteredTuning,
-  NumberedCell,
+  KeptRows,
   SlotOf,
 } from './clustered-types.ts';
 import { FlatIndex } from './flat-index.ts';
@@ -380,19 +381,29 @@ export class ClusteredIndex {
   }
 
   /**
-   * Takes over cells that were kept, so that the rows in them need not be taken in anew; `slotOf` gives slots
-   * below `slotCount`, or −1. Called once, before any slot is set or announced.
+   * Begins to take over cells that were kept, about `rowCount` rows in cells numbered below `cellCount`, so
+   * that those need not be taken in anew. Called once, before any slot is set or announced; `nameEntries`
+   * ends it.
    */
-  loadCells(header: CellsHeader, cells: readonly NumberedCell[], slotCount: number, slotOf: SlotOf): void {
+  restoreCells(header: CellsHeader, cellCount: number, rowCount: number): CellTaker {
     assert(this.#members.liveCount === 0, 'Cells were loaded into an index that has rows.');
     this.readLazily();
     this.#rotationSeed = header.rotationSeed;
-    this.#makeTable();
-    this.#table!.mean.set(header.mean);
-    this.#table!.reserve(cells);
+    const table = this.#makeTable();
+    table.mean.set(header.mean);
+    table.reserve(cellCount, rowCount);
+    return (cell, content) => {
+      table.restoreCell(cell, content);
+      // It is as it was kept, until it loses an entry.
+      table.changed.delete(cell);
+    };
+  }
+
+  /** Says which rows the cells consist of; `slotOf` gives slots below `slotCount`, or −1. */
+  nameEntries(header: CellsHeader, cells: readonly KeptRows[], slotCount: number, slotOf: SlotOf): void {
     this.#members.reserve(slotCount);
     let goneCount = 0;
-    for (const { cell, content } of cells) goneCount += this.#adoptCell(cell, content, slotOf);
+    for (const kept of cells) goneCount += this.#members.adopt(kept, slotOf, this.#table!);
     for (let slot = slotCount - 1; slot >= 0; slot--) if (this.#members.has(slot)) this.#live.add(slot);
     // The others have no place either: one announcement makes room for all.
     if (slotCount > 0) this.#rows.announce(slotCount - 1);
@@ -400,22 +411,6 @@ export class ClusteredIndex {
     this.#spread = this.#upkeep!.meanSpread();
     this.#warmFrom = 0;
     this.#meter.resume(header.recalls, header.measuredRows - goneCount, this.#members.liveCount);
-  }
-
-  /** Takes a cell over; returns how many of its rows are gone, or have another vector. */
-  #adoptCell(cell: number, content: StoredCell, slotOf: SlotOf): number {
-    const { rows, checksums } = content;
-    const table = this.#table!;
-    // Entries without a slot of their own any more are given a number that no slot has, and taken out.
-    const slots = new Uint32Array(rows.length);
-    for (let i = 0; i < rows.length; i++) slots[i] = slotOf(rows[i]!, checksums[i]!);
-    const entries = table.restoreCell(cell, content, slots);
-    // It is as it was kept. Without an entry it is not: what were kept on would name a row's former vector.
-    table.changed.delete(cell);
-    // The last one first, since the cell's last entry takes the place of one that is taken out.
-    const gone = this.#members.adopt(cell, slots, entries).reverse();
-    for (const i of gone) this.#members.drop(cell, entries[i]!, table);
-    return gone.length;
   }
 
   /**
@@ -583,12 +578,13 @@ export class ClusteredIndex {
     this.#upkeep!.start();
   }
 
-  #makeTable(): void {
+  #makeTable(): CellTable {
     const rotation = makeRotation(this.#dimension, seededNumbers(this.#rotationSeed));
     this.#table = new CellTable(this.#dimension, rotation, this.#space !== 'ip');
     const isFit = (norm: number): boolean => fitsCells(this.#space, norm);
     const parts = { space: this.#space, rows: this.#rows, members: this.#members, table: this.#table, isFit };
     this.#upkeep = new CellUpkeep(parts, this.#tuning, this.#random);
+    return this.#table;
   }
 
   #noteChange(): void {

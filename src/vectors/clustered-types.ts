@@ -49,10 +49,14 @@ export interface CellsHeader {
   readonly measuredRows: number;
 }
 
-/** A cell that was kept, under its number. */
-export interface NumberedCell {
+/** Takes over a cell that was kept; what it is given is valid during the call. */
+export type CellTaker = (cell: number, content: StoredCell) => void;
+
+/** The rows of a kept cell in the order of its entries, and the checksums of their vectors. */
+export interface KeptRows {
   readonly cell: number;
-  readonly content: StoredCell;
+  readonly rows: Float64Array;
+  readonly checksums: Uint32Array;
 }
 
 /** The slot of a row whose vector has a checksum; −1 if the row has none, or another vector. */

@@ -9,6 +9,7 @@
  * can be built again from them.
  */
 export {
+  type BeginLoading,
   type CellPlace,
   CellStore,
   type CellsDirectory,
@@ -21,7 +22,7 @@ export type {
   ClusteredNearest,
   ClusteredStatistics,
   ClusteredTuning,
-  NumberedCell,
+  KeptRows,
 } from './clustered-types.ts';
 export { FlatIndex, type FlatIndexOptions } from './flat-index.ts';
 export { widthFor } from './rotation.ts';

@@ -191,6 +191,9 @@ export class VectorCache implements VectorRows {
    * Returns the slot to go on from, or −1 when there is nothing left to do.
    */
   warm(live: Bitset, first: number, count: number): number {
+    // Growing step by step leaves sixteen times the arrays beside the rows as garbage.
+    const liveCount = first === 0 ? live.count() : 0;
+    if (liveCount > this.#slotAt.length + this.#stepPlaces) this.reserve(liveCount);
     const missing = new Uint32Array(count);
     let found = 0;
     let slot = first;
@@ -207,7 +210,8 @@ export class VectorCache implements VectorRows {
   /** Makes room for so many vectors at once, as far as it is granted. */
   reserve(count: number): void {
     const places = count - this.#slotAt.length;
-    if (places > 0 && this.#grant(places * this.#placeBytes)) this.#growBy(places);
+    if (places <= 0 || !this.#grant(places * this.#placeBytes)) return;
+    this.#growBy(places, this.#source === undefined);
   }
 
   /** Gives each slot with a vector the number that `slotOf` has for it; the others are forgotten. */
@@ -516,7 +520,8 @@ export class VectorCache implements VectorRows {
   #newPlace(): number | undefined {
     if (this.#placeCount === this.#slotAt.length) {
       if (!this.#mayGrow()) return undefined;
-      if (!this.#growBy(this.#stepPlaces)) return undefined;
+      const isNeeded = this.#source === undefined || this.#placeCount === 0;
+      if (!this.#growBy(this.#stepPlaces, isNeeded)) return undefined;
     }
     return this.#placeCount++;
   }
@@ -535,14 +540,17 @@ export class VectorCache implements VectorRows {
     return 4 * this.#width + 13;
   }
 
-  /** Makes room for so many places more; false where the machine or the address space has none. */
-  #growBy(places: number): boolean {
+  /**
+   * Makes room for so many places more; false where the machine or the address space has none, unless they
+   * are needed. Errors: `TESSERA_LIMIT_EXCEEDED` where they are.
+   */
+  #growBy(places: number, isNeeded: boolean): boolean {
     const capacity = this.#slotAt.length + places;
     try {
       const needed = this.#rowsAt + 4 * capacity * this.#width;
       if (this.#kernel.reserve(needed, needed * (1 + RESERVED_SHARE))) this.#bind();
     } catch (error) {
-      if (this.#source !== undefined && error instanceof DatabaseError && this.#placeCount > 0) return false;
+      if (!isNeeded && error instanceof DatabaseError) return false;
       throw error;
     }
     const slotAt = new Uint32Array(capacity).fill(NO_SLOT);

@@ -11,9 +11,9 @@ import {
   type CellsHeader,
   ClusteredIndex,
   type ClusteredIndexOptions,
-  type NumberedCell,
   type VectorSource,
 } from '../../src/vectors/index.ts';
+import { type NumberedCell, takeOverCells } from '../support/cell-loading.ts';
 import { FAMILIES, FAMILY_NAMES, type FamilyName } from '../support/hard-vectors.ts';
 import { SMALL_TUNING } from '../support/kept-cells.ts';
 import { type Hit, NaiveCollection } from '../support/naive-collection.ts';
@@ -281,7 +281,7 @@ class Life {
     const numbered = [...cells].map(([cell, bytes]): NumberedCell => {
       return { cell, content: decodeCell(bytes, widthOf(this.#birth.dimension))! };
     });
-    this.#index.loadCells(header, numbered, this.#rows.length, slotOf);
+    takeOverCells(this.#index, header, numbered, { slotCount: this.#rows.length, slotOf });
   }
 
   #settle(): void {

@@ -4,8 +4,9 @@ import { DEFAULT_SETTINGS, type Space } from '../../src/api/index.ts';
 import { CollectionIndexes, type IndexOptions } from '../../src/query/index.ts';
 import { RecordStore, type RecordWriter } from '../../src/records/index.ts';
 import { encodeCell, type StoredCell } from '../../src/vectors/cell-codec.ts';
-import { type CellPlace, CellStore, type NumberedCell } from '../../src/vectors/index.ts';
+import { type CellPlace, CellStore } from '../../src/vectors/index.ts';
 import { batchOf } from './batches.ts';
+import { loadKept, type NumberedCell } from './cell-loading.ts';
 import { SMALL_INDEX } from './kept-cells.ts';
 import { type Hit, NaiveCollection } from './naive-collection.ts';
 
@@ -135,7 +136,7 @@ export function replaceKept(
   const store = RecordStore.open({ ...DEFAULT_SETTINGS, path });
   store.write(() => {
     const cells = new CellStore(store.database);
-    const { directory, cells: kept } = cells.load(Math.ceil(dimension / 32) * 32)!;
+    const { directory, contents: kept } = loadKept(cells, Math.ceil(dimension / 32) * 32)!;
     const serial = cells.takeOver();
     const places = new Map<number, CellPlace>();
     for (const { cell, content } of kept) places.set(cell, cells.add(encodeCell(change(content, kept))));
