@@ -147,8 +147,8 @@ export class OpenCollections {
 
   /**
    * A connection to the file of a collection that may be damaged; `null` for an empty one. A file that was
-   * cut short, which SQLite refuses, is read from a copy that lies beside the file of `copyId` until it is
-   * closed. Errors: `TESSERA_CORRUPT` where nothing can be read.
+   * cut short or whose header is damaged, which SQLite refuses, is read from a copy that lies beside the file
+   * of `copyId` until it is closed. Errors: `TESSERA_CORRUPT` where nothing can be read.
    */
   openDamaged(
     info: CollectionInfo,
@@ -160,11 +160,13 @@ export class OpenCollections {
       return store === undefined ? null : { database: store.database, close: () => {} };
     }
     if (!this.#directory.hasCollectionFile(info.id)) return this.#withoutFile(info);
-    try {
-      const database = this.#openRaw(path);
-      return { database, close: () => database.close() };
-    } catch (error) {
-      if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+    if (this.#directory.hasSoundHeader(info.id)) {
+      try {
+        const database = this.#openRaw(path);
+        return { database, close: () => database.close() };
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+      }
     }
     this.#open.take(info.id)?.store.close();
     const database = this.#openRaw(this.#directory.copyDamaged(info.id, copyId));

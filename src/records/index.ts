@@ -6,7 +6,7 @@
  * (bytes).
  */
 export { type CatalogueEntry, CatalogueStore, type DatabaseEntry } from './catalogue-store.ts';
-export { PAGE_BYTES, rowsPerBlock } from './format.ts';
+export { APPLICATION_ID, PAGE_BYTES, rowsPerBlock } from './format.ts';
 export type { OpenFileOptions } from './open-file.ts';
 export type { StoredRecord } from './record.ts';
 export { applyChanges, type CopyOptions, RecordCopy } from './record-copy.ts';

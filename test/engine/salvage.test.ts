@@ -11,6 +11,8 @@ import { collectionFile, withFile } from '../support/kept-cells.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const PAGE_BYTES = 2_048;
+/** The header of an SQLite file (sqlite.org/fileformat.html, 1.3). */
+const SQLITE_HEADER_BYTES = 100;
 const COUNT = 400;
 const DELETED = new Set([3, 77, 200, 399]);
 
@@ -148,6 +150,21 @@ describe('salvage', () => {
       id: 'id-255',
       message: expect.stringMatching(/embedding/),
     });
+  });
+
+  it('saves all that a file holds whose header has one flipped bit, whichever', async () => {
+    const { path, scope, file } = await prepare();
+    const sound = readFileSync(file);
+    for (let place = 0; place < SQLITE_HEADER_BYTES; place++) {
+      const harmed = Buffer.from(sound);
+      harmed[place]! ^= 1 << (place % 8);
+      writeFileSync(file, harmed);
+      const backend = await openDatabase({ path, threads: 0 });
+      const { savedCount } = await backend.salvage(scope, 'saved');
+      expect(savedCount, `byte ${place}`).toBe(COUNT - DELETED.size);
+      await backend.deleteCollection(SCOPE, 'saved');
+      await backend.close();
+    }
   });
 
   it('saves what a file holds that was cut short, or whose pages are at random overwritten', async () => {
