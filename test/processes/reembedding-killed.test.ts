@@ -19,15 +19,19 @@ const RECORD_COUNT = 200;
 /** Runs the program until it has done some batches, or all. Returns whether it came to its end. */
 async function live(path: string, batchCount: number): Promise<boolean> {
   const child = spawn(process.execPath, ['--no-warnings', PROGRAM, path], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = new Promise((resolve) => child.once('exit', resolve));
+  // It may be gone when it is told to go on.
+  child.stdin.on('error', () => {});
+  child.stdin.write('\n');
   let count = 0;
   let isDone = false;
   for await (const line of createInterface(child.stdout)) {
     if (line === 'done') isDone = true;
     else if (++count === batchCount) child.kill('SIGKILL');
+    else child.stdin.write('\n');
   }
   await ended;
   return isDone;
