@@ -79,7 +79,7 @@ export interface KeptCells {
 export type BeginLoading = (directory: CellsDirectory, cellCount: number) => CellTaker;
 
 /** The tables and their definitions, to the letter as SQLite keeps them in files of this version. */
-const TABLES: ReadonlyMap<string, string> = new Map([
+const TABLES: readonly (readonly [name: string, definition: string])[] = [
   ['cells', 'CREATE TABLE cells (id INTEGER PRIMARY KEY, data BLOB NOT NULL)'],
   [
     'cells_header',
@@ -87,7 +87,7 @@ const TABLES: ReadonlyMap<string, string> = new Map([
         id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL, data BLOB NOT NULL
       )`,
   ],
-]);
+];
 
 /** See the top of this file. Every call happens inside a transaction of the caller. */
 export class CellStore {
@@ -151,8 +151,8 @@ export class CellStore {
    */
   takeOver(): number {
     for (const [name, definition] of TABLES) {
-      if (!this.#isWhole(name, definition))
-        this.#database.exec(`DROP TABLE IF EXISTS ${name}; ${definition}`);
+      if (this.#isWhole(name, definition)) continue;
+      this.#database.exec(`DROP TABLE IF EXISTS ${name}; ${definition}`);
     }
     const serial = (this.#headerRow()?.serial ?? 0) + 1;
     this.#putHeader(serial, new Uint8Array(0));
@@ -209,7 +209,7 @@ export class CellStore {
   }
 
   #readHeaderRow(): { serial: number; data: Uint8Array } | undefined {
-    if (![...TABLES].every(([name, definition]) => this.#isWhole(name, definition))) return undefined;
+    if (!TABLES.every(([name, definition]) => this.#isWhole(name, definition))) return undefined;
     const [serial, data] = this.#database.prepare('SELECT serial, data FROM cells_header').get() ?? [];
     if (typeof serial !== 'number' || !(data instanceof Uint8Array)) return undefined;
     return { serial, data };
