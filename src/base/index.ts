@@ -20,6 +20,7 @@ export {
 export { Double, formatFloat, formatJson, type JsonValue, parseJson } from './json.ts';
 export { LruMap } from './lru.ts';
 export { nearestOf } from './nearest.ts';
+export { keepWhilePending } from './pending.ts';
 export { finish, inTurns, type Pieces } from './pieces.ts';
 export { type Random, seededNumbers, seededRandom, systemRandom } from './random.ts';
 export { warn } from './warning.ts';

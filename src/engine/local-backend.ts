@@ -42,7 +42,7 @@ import {
   type TenantInfo,
   type VerifyReport,
 } from '../api/index.ts';
-import { abortError, type Clock, DatabaseError, throwIfAborted } from '../base/index.ts';
+import { abortError, type Clock, DatabaseError, keepWhilePending, throwIfAborted } from '../base/index.ts';
 import type { Outcome } from '../records/index.ts';
 import type { Components } from './components.ts';
 import { Engine, type WriteCall } from './engine.ts';
@@ -300,11 +300,7 @@ export class LocalBackend implements Backend {
     slices: Generator<void, T>,
     atClosing: 'finished' | 'given up' = 'given up',
   ): Promise<T> {
-    const call = this.#runSlices(options, slices, atClosing);
-    this.#longCalls.add(call);
-    const forget = (): void => void this.#longCalls.delete(call);
-    call.then(forget, forget);
-    return call;
+    return keepWhilePending(this.#longCalls, this.#runSlices(options, slices, atClosing));
   }
 
   async #runSlices<T>(

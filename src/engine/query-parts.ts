@@ -5,13 +5,8 @@
  * Each part follows the records and looks through the filter anew where that is not remembered: for ids, for
  * long filters, and while records are written. So parts grow until that takes no longer than the answers.
  */
-import {
-  embeddingCount,
-  type Neighbours,
-  type QueryRequest,
-  type QueryTimings,
-  type RecordSelection,
-} from '../api/index.ts';
+import { embeddingCount, type Neighbours, type QueryRequest, type QueryTimings } from '../api/index.ts';
+import { isRestricted } from '../query/index.ts';
 
 /**
  * Embeddings of a part. They and their answers are copied by the calling thread, whose loop stands still
@@ -43,10 +38,6 @@ export async function queryInParts(
     size = Math.max(EMBEDDINGS_PER_PART, Math.min(balancedSize(part), size * GROWTH_MAX));
   }
   return answers;
-}
-
-function isRestricted({ ids, where, whereDocument }: RecordSelection): boolean {
-  return ids !== null || where !== null || whereDocument !== null;
 }
 
 /** So many embeddings that their answers take as long as what came before the answers of a part. */

@@ -22,6 +22,7 @@
  * a circle where whatever killed it is still there. Only a database in memory is gone with its thread.
  */
 import type { BackendMethod, CallOptions, CollectionScope, QueryRequest, RecordBatch } from '../api/index.ts';
+import { keepWhilePending } from '../base/index.ts';
 import { queryInParts } from './query-parts.ts';
 import { mergeRepairReports, mergeVerifyReports } from './reports.ts';
 import { type EngineSettings, settingsOfThread } from './settings.ts';
@@ -171,10 +172,7 @@ export class ThreadPool {
     if (method !== 'query') return this.#send(method, parameters, options);
     const [scope, request] = parameters as [CollectionScope, QueryRequest];
     const answers = queryInParts(request, (part) => this.#send('query', [scope, part], options));
-    this.#queries.add(answers);
-    const forget = (): void => void this.#queries.delete(answers);
-    answers.then(forget, forget);
-    return answers as Promise<T>;
+    return keepWhilePending(this.#queries, answers) as Promise<T>;
   }
 
   async #send<T>(method: BackendMethod, parameters: readonly unknown[], options: CallOptions): Promise<T> {

@@ -183,7 +183,7 @@ export function checkSelection({ where, whereDocument }: RecordSelection): void 
 }
 
 /** Whether a selection leaves anything out. */
-function isRestricted({ ids, where, whereDocument }: RecordSelection): boolean {
+export function isRestricted({ ids, where, whereDocument }: RecordSelection): boolean {
   return ids !== null || hasFilter({ ids, where, whereDocument });
 }
 

@@ -9,6 +9,7 @@ export {
   executeGet,
   executeQuery,
   hasFilter,
+  isRestricted,
   type QueryContext,
   selectRowsToDelete,
 } from './execute.ts';
