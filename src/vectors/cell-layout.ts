@@ -58,7 +58,7 @@ export const FIELD = {
   candidateCount: 30,
   spread: 31,
   reach: 32,
-  isMarked: 33,
+  marks: 33,
 } as const;
 
 /** Where what is of one size lies; `blocks` is its end. */

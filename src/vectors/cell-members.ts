@@ -6,6 +6,7 @@
  * part in the same call in which it enters another.
  */
 import { assert, type Bitset } from '../base/index.ts';
+import type { SlotPlaces } from './cell-request.ts';
 import type { CellTable } from './cell-table.ts';
 import type { KeptRows, SlotOf } from './clustered-types.ts';
 import { SlotList } from './slot-list.ts';
@@ -43,9 +44,9 @@ export class CellMembers {
     return this.#cells.length;
   }
 
-  /** The cell of each slot, negative where it is in none. Not to be changed. */
-  get cellsOfSlots(): Int32Array {
-    return this.#cells;
+  /** Not to be changed, nor kept. */
+  get slotPlaces(): SlotPlaces {
+    return { cells: this.#cells, entries: this.#places };
   }
 
   has(slot: number): boolean {

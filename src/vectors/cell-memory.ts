@@ -52,6 +52,7 @@ export class CellMemory {
   readonly #freeBlocks: number[] = [];
   #cellRegion: Region = { first: 0, blocks: 0 };
   #maskRegion: Region = { first: 0, blocks: 0 };
+  #marksRegion: Region = { first: 0, blocks: 0 };
   /** Words of the mask there is room for, and where. */
   maskCapacity = 0;
 
@@ -80,6 +81,11 @@ export class CellMemory {
   /** Where the mask is. */
   get mask(): number {
     return this.blockAt(this.#maskRegion.first);
+  }
+
+  /** Where the marks of the blocks are, a byte for each, once `clearMarks` has made room for them. */
+  get marks(): number {
+    return this.blockAt(this.#marksRegion.first);
   }
 
   /** A view of `width` floats. */
@@ -143,6 +149,16 @@ export class CellMemory {
     this.#release(this.#maskRegion);
     this.#maskRegion = region;
     this.maskCapacity = capacity;
+  }
+
+  /** Makes room for a mark of every block, and clears them. Errors: `TESSERA_LIMIT_EXCEEDED`. */
+  clearMarks(): void {
+    if (this.#marksRegion.blocks * this.blockBytes < this.#blockCount) {
+      const region = this.#appendRegion(Math.ceil(this.#blockCount * 1.25) + this.blockBytes);
+      this.#release(this.#marksRegion);
+      this.#marksRegion = region;
+    }
+    this.bytes.fill(0, this.marks, this.marks + this.#blockCount);
   }
 
   /** Writes what of the request never changes. */

@@ -10,6 +10,12 @@ import { ESTIMATE_DEVIATION, effortOf } from './effort.ts';
  */
 const NARROW_SHARE = 0.4;
 
+/** The cell of each slot, negative for none, and its entry there. */
+export interface SlotPlaces {
+  readonly cells: Int32Array;
+  readonly entries: Uint32Array;
+}
+
 /** What a search in cells is told. */
 export interface CellRequest {
   readonly k: number;
@@ -26,8 +32,8 @@ export interface CellRequest {
   readonly doubt: number;
   /** Which slots count; all, if absent. */
   readonly mask: Uint32Array | undefined;
-  /** The cell of each slot, negative for none, where cells without allowed entries are to be passed over. */
-  readonly cellsOfSlots: Int32Array | undefined;
+  /** Where cells and blocks without allowed entries are to be passed over: where the slots are. */
+  readonly places: SlotPlaces | undefined;
 }
 
 /** A search as its caller sees it; `norm` is that of the query. */
@@ -60,6 +66,6 @@ export function requestOf(asked: Asked, { space, width, spread, members }: Searc
     reach: isFiltered && space !== 'ip' ? reach : 0,
     doubt: (doubt * ESTIMATE_DEVIATION) / Math.sqrt(width),
     mask: isFiltered ? allowed.words : undefined,
-    cellsOfSlots: isNarrow ? members.cellsOfSlots : undefined,
+    places: isNarrow ? members.slotPlaces : undefined,
   };
 }

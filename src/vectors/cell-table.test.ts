@@ -19,9 +19,9 @@ function load(table: CellTable, vector: Float32Array): void {
 }
 
 /** Adds a vector to a cell of a table of squared distances. */
-function add(table: CellTable, cell: number, slot: number, vector: Float32Array): void {
+function add(table: CellTable, cell: number, slot: number, vector: Float32Array): number {
   load(table, vector);
-  table.add(cell, slot, -table.rows.squareOf(0) / 2);
+  return table.add(cell, slot, -table.rows.squareOf(0) / 2);
 }
 
 interface Scene {
@@ -59,10 +59,7 @@ function search(
   request: { k: number; slack: number; doubt: number; mask?: Uint32Array },
 ): { slots: number[]; visited: number; scanned: number } {
   table.query.set(query);
-  const found = table.search(
-    { mask: undefined, cellsOfSlots: undefined, spread: 0, reach: 0, ...request },
-    1,
-  );
+  const found = table.search({ mask: undefined, places: undefined, spread: 0, reach: 0, ...request }, 1);
   return { ...found, slots: [...found.slots.subarray(0, found.count)] };
 }
 
@@ -185,7 +182,7 @@ test('more candidates than there is room for: the better ones are kept', () => {
   table.query.fill(0);
   table.query[0] = 0.1;
   const found = table.search(
-    { k: 10, slack: EVERYTHING, doubt: 1000, spread: 0, reach: 0, mask: undefined, cellsOfSlots: undefined },
+    { k: 10, slack: EVERYTHING, doubt: 1000, spread: 0, reach: 0, mask: undefined, places: undefined },
     1,
   );
   const slots = [...found.slots.subarray(0, found.count)];
@@ -292,7 +289,7 @@ test('many empty cells near to the query do not make a search look farther', () 
   for (let slot = 10; slot < 20; slot++) add(table, near, slot, point(3 + slot / 1000));
   table.query.set(point(1));
   const found = table.search(
-    { k: 1, slack: 0, doubt: 3, spread: 0, reach: 0, mask: undefined, cellsOfSlots: undefined },
+    { k: 1, slack: 0, doubt: 3, spread: 0, reach: 0, mask: undefined, places: undefined },
     1,
   );
   expect(found.visited).toBe(1);
@@ -302,10 +299,10 @@ test('many empty cells near to the query do not make a search look farther', () 
 test('cells without allowed rows are passed over, and a mask that comes again sees what has changed since', () => {
   const { table, point, cellAt } = onALine();
   const cells = [cellAt(-1), cellAt(0), cellAt(1)];
-  const cellsOfSlots = new Int32Array(96).fill(-1);
+  const places = { cells: new Int32Array(96).fill(-1), entries: new Uint32Array(96) };
   const put = (slot: number, cell: number): void => {
-    add(table, cells[cell]!, slot, point(cell - 1 + slot / 1000));
-    cellsOfSlots[slot] = cells[cell]!;
+    places.entries[slot] = add(table, cells[cell]!, slot, point(cell - 1 + slot / 1000));
+    places.cells[slot] = cells[cell]!;
   };
   for (let slot = 0; slot < 60; slot++) put(slot, slot % 3);
   table.reserveMask(96);
@@ -314,7 +311,7 @@ test('cells without allowed rows are passed over, and a mask that comes again se
     for (const slot of members) mask.add(slot);
     table.query.set(point(0));
     const request = { k: members.length, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
-    const found = table.search({ ...request, mask: mask.words, cellsOfSlots }, 1);
+    const found = table.search({ ...request, mask: mask.words, places }, 1);
     return { slots: [...found.slots.subarray(0, found.count)].sort((a, b) => a - b), visited: found.visited };
   };
   const wanted = [0, 3, 70];
@@ -328,9 +325,31 @@ test('cells without allowed rows are passed over, and a mask that comes again se
   const slotOf = Int32Array.from({ length: 96 }, (_, slot) => slot);
   expect(look([70])).toEqual({ slots: [70], visited: 1 });
   [slotOf[61], slotOf[70]] = [70, 61];
-  [cellsOfSlots[61], cellsOfSlots[70]] = [cells[2]!, cells[1]!];
+  for (const each of [places.cells, places.entries]) [each[61], each[70]] = [each[70]!, each[61]!];
   table.renumber(slotOf);
   expect(look([70])).toEqual({ slots: [70], visited: 1 });
+});
+
+test('blocks without allowed rows are passed over, and one that gets an allowed row of another is not', () => {
+  const { table, point, cellAt } = onALine();
+  const cell = cellAt(0);
+  const places = { cells: new Int32Array(96).fill(cell), entries: new Uint32Array(96) };
+  for (let slot = 0; slot < 70; slot++) places.entries[slot] = add(table, cell, slot, point(slot / 1000));
+  table.reserveMask(96);
+  const look = (allowed: number): { slots: number[]; scanned: number } => {
+    const mask = new Bitset(96);
+    mask.add(allowed);
+    table.query.set(point(0));
+    const request = { k: 1, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
+    const found = table.search({ ...request, mask: mask.words, places }, 1);
+    return { slots: [...found.slots.subarray(0, found.count)], scanned: found.scanned };
+  };
+  // 70 entries are in blocks of 32, 32 and 6.
+  expect(look(40)).toEqual({ slots: [40], scanned: 32 });
+  expect(look(69)).toEqual({ slots: [69], scanned: 6 });
+  expect(table.remove(cell, places.entries[3]!)).toBe(69);
+  [places.entries[69], places.cells[3]] = [places.entries[3]!, -1];
+  expect(look(69)).toEqual({ slots: [69], scanned: 32 });
 });
 
 test('the cells that changed are told, until the owner clears them', () => {

@@ -19,7 +19,7 @@
 import { assert } from '../base/index.ts';
 import { CANDIDATES_MAX, centreBlockBytesFor, ENTRIES, FACT_BYTES, FIELD } from './cell-layout.ts';
 import { CENTRE_LEVELS, CellMemory, NO_BLOCK } from './cell-memory.ts';
-import type { CellRequest } from './cell-request.ts';
+import type { CellRequest, SlotPlaces } from './cell-request.ts';
 import { CellRows } from './cell-rows.ts';
 import type { Rotation } from './rotation.ts';
 
@@ -60,8 +60,7 @@ export class CellTable {
   #cellCount = 0;
   readonly #freeCells: number[] = [];
   /**
-   * Whether every cell with an entry that the last mask allows is marked. Cells whose entries have gone since
-   * may be marked, too.
+   * Whether every cell and every block with an entry that the last mask allows is marked.
    */
   #isMarked = false;
   /** A block of no cell, to compare entries in. */
@@ -199,6 +198,7 @@ export class CellTable {
     floats[lastAt] = Number.NEGATIVE_INFINITY;
     this.#spreads[cell]! *= (count - 1) / count;
     words[fact + 5] = count - 1;
+    this.#isMarked = false;
     if (lastLane === 0) {
       words[fact + 4] = words[this.#nextAt(lastBlock)]!;
       memory.giveBlock(lastBlock);
@@ -353,17 +353,18 @@ export class CellTable {
 
   /** Candidates for the `k` best scores for the query in `query`, which is multiplied by `scale`. */
   search(request: CellRequest, scale: number): CellCandidates {
+    const { k, mask, places } = request;
+    const passesOver = mask !== undefined && places !== undefined;
+    if (mask !== undefined) this.#loadMask(mask);
+    // May make the memory grow, which replaces its views.
+    if (passesOver && !this.#isMarked) this.#mark(mask, places);
     const { at, calls, floats, words, width, rotation } = this.#memory;
     if (this.#dimension < width) this.#memory.vector(at.query).fill(0, this.#dimension);
     calls.rotate(at.query, at.factors, width, rotation.span, rotation.rounds, scale);
     if (this.#isCentred) calls.addScaled(at.query, at.mean, width, -1);
-    const { k, mask, cellsOfSlots } = request;
-    const passesOver = mask !== undefined && cellsOfSlots !== undefined;
-    if (mask !== undefined) this.#loadMask(mask);
-    if (passesOver && !this.#isMarked) this.#markCells(mask, cellsOfSlots);
     const fields = this.#request;
     words[fields + FIELD.mask] = mask === undefined ? 0 : this.#memory.mask;
-    words[fields + FIELD.isMarked] = passesOver ? 1 : 0;
+    words[fields + FIELD.marks] = passesOver ? this.#memory.marks : 0;
     words[fields + FIELD.k] = k;
     floats[fields + FIELD.slack] = request.slack;
     floats[fields + FIELD.doubt] = request.doubt;
@@ -391,15 +392,19 @@ export class CellTable {
     words.fill(0, start + count, end);
   }
 
-  /** Says in the facts of each cell whether the mask allows an entry of it. O(cells + allowed slots). */
-  #markCells(mask: Uint32Array, cellsOfSlots: Int32Array): void {
-    const { words, cells } = this.#memory;
+  /** Says of cells and blocks whether the mask allows an entry of it. O(cells + blocks + allowed slots). */
+  #mark(mask: Uint32Array, places: SlotPlaces): void {
+    this.#memory.clearMarks();
+    const { words, bytes, cells, marks: blockMarks } = this.#memory;
     const [marks, stride] = [cells.facts / 4 + 6, FACT_BYTES / 4];
     for (let cell = 0; cell < this.cellCount; cell++) words[marks + cell * stride] = 0;
     for (let word = 0; word < mask.length; word++) {
       for (let bits = mask[word]!; bits !== 0; bits &= bits - 1) {
-        const cell = cellsOfSlots[(word << 5) + 31 - Math.clz32(bits & -bits)]!;
-        if (cell >= 0) words[marks + cell * stride] = 1;
+        const slot = (word << 5) + 31 - Math.clz32(bits & -bits);
+        const cell = places.cells[slot]!;
+        if (!(cell >= 0)) continue;
+        words[marks + cell * stride] = 1;
+        bytes[blockMarks + Math.floor(places.entries[slot]! / ENTRIES)] = 1;
       }
     }
     this.#isMarked = true;

@@ -107,7 +107,7 @@ test.each([1, 2, 3, 31, 33, 1000, 16_383, 16_384])(
           spread: 0,
           reach: 0,
           mask: undefined,
-          cellsOfSlots: undefined,
+          places: undefined,
         };
         const found = table.search(request, 1);
         expect(found.scanned).toBe(count);
@@ -141,7 +141,7 @@ test('changes and searches between any two steps leave every row in exactly one 
         else scene.set(slot);
         table.query.set(scene.draw());
         table.search(
-          { k: 5, slack: 0, doubt: 2, spread: 0, reach: 0, mask: undefined, cellsOfSlots: undefined },
+          { k: 5, slack: 0, doubt: 2, spread: 0, reach: 0, mask: undefined, places: undefined },
           1,
         );
         if (!step(scene)) upkeep.refine(picks.next().value % table.cellCount);

@@ -36,8 +36,8 @@ const SEEDS: u32 = 16;
 const FIRST: u32 = 4;
 
 /**
- * Lists the cells that have entries, and allowed ones as far as that is known, with what their centres could score at best, at `HEAP`; returns how
- * many. The seeds come first, about `SEEDS`.
+ * Lists the cells that have entries, and allowed ones as far as that is known, with what their centres could
+ * score at best, at `HEAP`; returns how many. The seeds come first, about `SEEDS`.
  */
 function listCells(p: usize): u32 {
   estimateCentres(p, 0, SEEDS);
@@ -45,7 +45,7 @@ function listCells(p: usize): u32 {
   const heap: usize = load<u32>(p, at.HEAP);
   const hopes: usize = load<u32>(p, at.HOPES);
   let fact: usize = load<u32>(p, at.FACTS);
-  const what: usize = load<u32>(p, at.IS_MARKED) == 0 ? 20 : 24;
+  const what: usize = load<u32>(p, at.MARKS) == 0 ? 20 : 24;
   let place = heap;
   for (let cell: u32 = 0; cell < cellCount; cell++) {
     store<f32>(place, load<f32>(hopes + (cell << 2)));
@@ -153,18 +153,19 @@ function touch(block: usize, bytes: usize): void {
   touched = all;
 }
 
-/** The best centre's score, and its distance squared. */
+/** The best centre's score, and its distance squared, negative until its cell was visited. */
 let first: f32 = 0;
 let firstSquared: f32 = 0;
 let slack: f32 = 0;
 
-/** Looks at all entries of a cell whose centre scores `key`. */
+/** Looks at the entries of a cell whose centre scores `key`, but for blocks that have none allowed. */
 function visit(p: usize, key: f32, cell: u32): void {
   const fact: usize = <usize>load<u32>(p, at.FACTS) + (<usize>cell << 5);
   const blocks: usize = load<u32>(p, at.BLOCKS);
   const blockBytes: usize = load<u32>(p, at.BLOCK_BYTES);
   const next = (<usize>load<u32>(p, at.WIDTH) << 2) + 384;
   const sums: usize = load<u32>(p, at.SUMS);
+  const marks: usize = load<u32>(p, at.MARKS);
   const dot = key - load<f32>(fact, 8);
   const squared = load<f32>(p, at.QUERY_SQUARED) + load<f32>(fact, 4) - 2 * dot;
   const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared));
@@ -174,12 +175,16 @@ function visit(p: usize, key: f32, cell: u32): void {
   let inBlock: u32 = ((count - 1) & 31) + 1;
   for (let rest: i32 = count; rest > 0; rest -= inBlock, inBlock = 32) {
     const place = blocks + <usize>block * blockBytes;
+    const isPassedOver = marks != 0 && load<u8>(marks + block) == 0;
     block = load<u32>(place + next);
-    if (rest > <i32>inBlock) touch(blocks + <usize>block * blockBytes, next);
+    if (rest > <i32>inBlock && (marks == 0 || load<u8>(marks + block) != 0)) {
+      touch(blocks + <usize>block * blockBytes, next);
+    }
+    if (isPassedOver) continue;
     visitBlock(p, place, inBlock, dot, error, sums);
+    scanned += inBlock;
   }
-  scanned += count;
-  if (scanned == count) firstSquared = squared;
+  if (firstSquared < 0) firstSquared = max<f32>(0, squared);
 }
 
 /**
@@ -215,6 +220,7 @@ export function searchCells(p: usize, query: usize): void {
   floor = -Infinity;
   found = 0;
   scanned = 0;
+  firstSquared = -1;
   let visited: u32 = 0;
   if (count > 0) {
     score(p, heap, seeds);

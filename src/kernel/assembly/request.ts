@@ -60,5 +60,8 @@ export const CANDIDATE_COUNT: usize = 120;
  */
 export const SPREAD: usize = 124;
 export const REACH: usize = 128;
-/** Of a search with a mask (u32): whether the facts say which cells have allowed entries. */
-export const IS_MARKED: usize = 132;
+/**
+ * Of a search with a mask (u32): place of a byte for every block of entries that says whether the mask allows
+ * any of them, as the facts then say of cells; 0 where neither do.
+ */
+export const MARKS: usize = 132;
