@@ -102,8 +102,9 @@ const TOUCHED = 4_096;
 const PAGE_BYTES = 4_096;
 
 /**
- * Microseconds that the first write to a page of memory takes. On a machine of its own it is a part of one; under
- * some hypervisors sixteen, and then memory that is new, as when a store is opened or filled, is what costs.
+ * Microseconds that the first write to a page of memory takes. On a machine of its own it is a part of one;
+ * under some hypervisors sixteen, and then memory that is new, as when a store is opened or filled, is what
+ * costs.
  */
 function touchCost() {
   const bytes = new Uint8Array(TOUCHED * PAGE_BYTES);

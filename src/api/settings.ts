@@ -32,7 +32,8 @@ export interface Settings {
   /** How long a call waits for another process's write lock before it gives up with `TESSERA_BUSY`. */
   readonly busyTimeoutMs: number;
   /**
-   * Pages that the write-ahead log may hold before a commit moves them into the file: SQLite's own default.
+   * Pages that the write-ahead log of a collection may hold before a commit moves them into the file; of a
+   * small file, 1,000 or a sixteenth of its pages, whichever is more (records/log-length.ts).
    */
   readonly walPagesMax: number;
 }
@@ -51,7 +52,7 @@ export const DEFAULT_SETTINGS: Settings = {
   readOnly: false,
   openCollectionsMax: 128,
   busyTimeoutMs: 10_000,
-  walPagesMax: 1_000,
+  walPagesMax: 4_000,
 };
 
 /**

@@ -15,6 +15,7 @@ import { DatabaseError } from '../base/index.ts';
 import { systemFiles } from '../io/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
 import { APPLICATION_ID, FORKS_SQL, IDENTITY_SQL, PAGE_BYTES } from './format.ts';
+import { LOG_PAGES_MIN } from './log-length.ts';
 import { isUnwritable, openUnwritable } from './unwritable.ts';
 
 /** How to open a file. */
@@ -83,7 +84,7 @@ function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): voi
     PRAGMA secure_delete = ON;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -${CACHE_KIB};
-    PRAGMA wal_autocheckpoint = ${options.walPagesMax};
+    PRAGMA wal_autocheckpoint = ${Math.min(options.walPagesMax, LOG_PAGES_MIN)};
     PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};
   `);
   if (version === options.migrations.length) return;

@@ -9,6 +9,7 @@ import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
 import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
+import { LOG_PAGES_MIN, LogLength } from './log-length.ts';
 import { formerPaths, type OpenFileOptions, openFile } from './open-file.ts';
 import { corruptRecord, decodeRecord, RECORD_COLUMNS, type StoredRecord } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -35,9 +36,11 @@ export interface OpenStoreOptions extends Omit<OpenFileOptions, 'migrations' | '
 /** See the top of this file. */
 export class RecordStore {
   readonly database: SqlDatabase;
+  readonly #logLength: LogLength;
 
-  private constructor(database: SqlDatabase) {
+  private constructor(database: SqlDatabase, walPagesMax: number) {
     this.database = database;
+    this.#logLength = new LogLength(database, walPagesMax);
   }
 
   /**
@@ -54,7 +57,7 @@ export class RecordStore {
     );
     try {
       if (collectionId !== undefined) checkIdentity(database, collectionId, options.readOnly);
-      return new RecordStore(database);
+      return new RecordStore(database, options.walPagesMax);
     } catch (error) {
       database.close();
       throw error;
@@ -68,7 +71,7 @@ export class RecordStore {
 
   /** A copy that was made in memory, as a store. */
   static ofCopy({ database }: { readonly database: SqlDatabase }): RecordStore {
-    return new RecordStore(database);
+    return new RecordStore(database, LOG_PAGES_MIN);
   }
 
   close(): void {
@@ -93,6 +96,7 @@ export class RecordStore {
    * the commit itself fails, nothing of the group is stored and the error is thrown.
    */
   writeGroup<T>(calls: readonly ((writer: RecordWriter, state: StoreState) => T)[]): Outcome<T>[] {
+    this.#logLength.choose();
     return calls.length === 1 ? [this.#writeAlone(calls[0]!)] : this.#writeTogether(calls);
   }
 
@@ -106,7 +110,7 @@ export class RecordStore {
         const state = this.liveState();
         const writer = new RecordWriter(this.database, state);
         const result = call(writer, state);
-        writer.finish();
+        this.#logLength.note(writer.finish().recordCount);
         return result;
       });
       return { ok: true, value };
@@ -125,6 +129,7 @@ export class RecordStore {
             const writer = new RecordWriter(this.database, state);
             const result = call(writer, state);
             state = writer.finish();
+            this.#logLength.note(state.recordCount);
             return result;
           });
           return { ok: true, value };

@@ -5,6 +5,7 @@
  * It belongs to one table and grows in small steps, since WebAssembly memory cannot shrink: blocks that were
  * given back are used first.
  */
+import { DatabaseError } from '../base/index.ts';
 import { Kernel, type KernelCalls } from '../kernel/index.ts';
 import {
   blockBytesFor,
@@ -151,14 +152,24 @@ export class CellMemory {
     this.maskCapacity = capacity;
   }
 
-  /** Makes room for a mark of every block, and clears them. Errors: `TESSERA_LIMIT_EXCEEDED`. */
-  clearMarks(): void {
-    if (this.#marksRegion.blocks * this.blockBytes < this.#blockCount) {
+  /** Makes room for a mark of every block, and clears them; false where there is no memory for that. */
+  clearMarks(): boolean {
+    if (this.#marksRegion.blocks * this.blockBytes < this.#blockCount && !this.#growMarks()) return false;
+    this.bytes.fill(0, this.marks, this.marks + this.#blockCount);
+    return true;
+  }
+
+  #growMarks(): boolean {
+    try {
+      // A block more than that, since the marks of the region's own blocks are in it as well.
       const region = this.#appendRegion(Math.ceil(this.#blockCount * 1.25) + this.blockBytes);
       this.#release(this.#marksRegion);
       this.#marksRegion = region;
+      return true;
+    } catch (error) {
+      if (error instanceof DatabaseError && error.code === 'TESSERA_LIMIT_EXCEEDED') return false;
+      throw error;
     }
-    this.bytes.fill(0, this.marks, this.marks + this.#blockCount);
   }
 
   /** Writes what of the request never changes. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { FAMILIES, FAMILY_NAMES } from '../../test/support/hard-vectors.ts';
-import { Bitset, seededNumbers } from '../base/index.ts';
+import { Bitset, DatabaseError, seededNumbers } from '../base/index.ts';
+import { Kernel } from '../kernel/index.ts';
 import { CANDIDATES_MAX } from './cell-layout.ts';
 import { CellTable } from './cell-table.ts';
 import { makeRotation } from './rotation.ts';
@@ -350,6 +351,31 @@ test('blocks without allowed rows are passed over, and one that gets an allowed 
   expect(table.remove(cell, places.entries[3]!)).toBe(69);
   [places.entries[69], places.cells[3]] = [places.entries[3]!, -1];
   expect(look(69)).toEqual({ slots: [69], scanned: 32 });
+});
+
+test('where there is no memory for marks, cells and blocks without allowed rows are looked at as others', () => {
+  const { table, point, cellAt } = onALine();
+  const cells = [cellAt(0), cellAt(5)];
+  const places = { cells: new Int32Array(64), entries: new Uint32Array(64) };
+  for (let slot = 0; slot < 64; slot++) {
+    places.cells[slot] = cells[slot % 2]!;
+    places.entries[slot] = add(table, cells[slot % 2]!, slot, point(slot / 1000));
+  }
+  table.reserveMask(64);
+  const mask = new Bitset(64);
+  mask.add(5);
+  const look = (): { slots: number[]; scanned: number } => {
+    table.query.set(point(0));
+    const request = { k: 1, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
+    const found = table.search({ ...request, mask: mask.words, places }, 1);
+    return { slots: [...found.slots.subarray(0, found.count)], scanned: found.scanned };
+  };
+  const refused = vi.spyOn(Kernel.prototype, 'reserve').mockImplementation(() => {
+    throw new DatabaseError('TESSERA_LIMIT_EXCEEDED', 'There is no more memory.');
+  });
+  expect(look()).toEqual({ slots: [5], scanned: 64 });
+  refused.mockRestore();
+  expect(look()).toEqual({ slots: [5], scanned: 32 });
 });
 
 test('the cells that changed are told, until the owner clears them', () => {

@@ -310,6 +310,7 @@ export class CellTable {
   /** Gives all entries of a restored cell their slots. Returns the entries in the order of `slots`. */
   nameEntries(cell: number, slots: Uint32Array): Uint32Array {
     const { words } = this.#memory;
+    this.#isMarked = false;
     const entries = new Uint32Array(slots.length);
     this.#blocksOf(cell).forEach((block, i) => {
       const first = i * ENTRIES;
@@ -354,10 +355,9 @@ export class CellTable {
   /** Candidates for the `k` best scores for the query in `query`, which is multiplied by `scale`. */
   search(request: CellRequest, scale: number): CellCandidates {
     const { k, mask, places } = request;
-    const passesOver = mask !== undefined && places !== undefined;
     if (mask !== undefined) this.#loadMask(mask);
-    // May make the memory grow, which replaces its views.
-    if (passesOver && !this.#isMarked) this.#mark(mask, places);
+    // Marking may make the memory grow, which replaces its views.
+    const passesOver = mask !== undefined && places !== undefined && this.#mark(mask, places);
     const { at, calls, floats, words, width, rotation } = this.#memory;
     if (this.#dimension < width) this.#memory.vector(at.query).fill(0, this.#dimension);
     calls.rotate(at.query, at.factors, width, rotation.span, rotation.rounds, scale);
@@ -392,9 +392,13 @@ export class CellTable {
     words.fill(0, start + count, end);
   }
 
-  /** Says of cells and blocks whether the mask allows an entry of it. O(cells + blocks + allowed slots). */
-  #mark(mask: Uint32Array, places: SlotPlaces): void {
-    this.#memory.clearMarks();
+  /**
+   * Says of cells and blocks whether the mask allows an entry of them, unless that is said; false where there
+   * is no memory for it. O(cells + blocks + allowed slots).
+   */
+  #mark(mask: Uint32Array, places: SlotPlaces): boolean {
+    if (this.#isMarked) return true;
+    if (!this.#memory.clearMarks()) return false;
     const { words, bytes, cells, marks: blockMarks } = this.#memory;
     const [marks, stride] = [cells.facts / 4 + 6, FACT_BYTES / 4];
     for (let cell = 0; cell < this.cellCount; cell++) words[marks + cell * stride] = 0;
@@ -408,6 +412,7 @@ export class CellTable {
       }
     }
     this.#isMarked = true;
+    return true;
   }
 
   /** Writes a cell's centre in every form. The cell has no entries. */
