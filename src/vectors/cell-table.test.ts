@@ -4,6 +4,7 @@ import { FAMILIES, FAMILY_NAMES } from '../../test/support/hard-vectors.ts';
 import { Bitset, DatabaseError, seededNumbers } from '../base/index.ts';
 import { Kernel } from '../kernel/index.ts';
 import { CANDIDATES_MAX } from './cell-layout.ts';
+import type { SlotPlaces } from './cell-request.ts';
 import { CellTable } from './cell-table.ts';
 import { makeRotation } from './rotation.ts';
 
@@ -56,8 +57,8 @@ function makeScene(seed: number, family: (typeof FAMILY_NAMES)[number], dimensio
 const squared = (vector: Float32Array): number => vector.reduce((sum, x) => sum + x * x, 0);
 
 function search(
-  { table, query }: Scene,
-  request: { k: number; slack: number; doubt: number; mask?: Uint32Array },
+  { table, query }: Pick<Scene, 'table' | 'query'>,
+  request: { k: number; slack: number; doubt: number; mask?: Uint32Array; places?: SlotPlaces },
 ): { slots: number[]; visited: number; scanned: number } {
   table.query.set(query);
   const found = table.search({ mask: undefined, places: undefined, spread: 0, reach: 0, ...request }, 1);
@@ -297,6 +298,19 @@ test('many empty cells near to the query do not make a search look farther', () 
   expect([...found.slots.subarray(0, found.count)]).toContain(10);
 });
 
+/** Searches all cells, but for what has no row of `members`, for as many. */
+function searchAmong(
+  table: CellTable,
+  query: Float32Array,
+  members: readonly number[],
+  places: SlotPlaces,
+): { slots: number[]; visited: number; scanned: number } {
+  const mask = new Bitset(96);
+  for (const slot of members) mask.add(slot);
+  const request = { k: members.length, slack: EVERYTHING, doubt: EVERYTHING, mask: mask.words, places };
+  return search({ table, query }, request);
+}
+
 test('cells without allowed rows are passed over, and a mask that comes again sees what has changed since', () => {
   const { table, point, cellAt } = onALine();
   const cells = [cellAt(-1), cellAt(0), cellAt(1)];
@@ -308,12 +322,8 @@ test('cells without allowed rows are passed over, and a mask that comes again se
   for (let slot = 0; slot < 60; slot++) put(slot, slot % 3);
   table.reserveMask(96);
   const look = (members: readonly number[]): { slots: number[]; visited: number } => {
-    const mask = new Bitset(96);
-    for (const slot of members) mask.add(slot);
-    table.query.set(point(0));
-    const request = { k: members.length, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
-    const found = table.search({ ...request, mask: mask.words, places }, 1);
-    return { slots: [...found.slots.subarray(0, found.count)].sort((a, b) => a - b), visited: found.visited };
+    const { slots, visited } = searchAmong(table, point(0), members, places);
+    return { slots: slots.sort((a, b) => a - b), visited };
   };
   const wanted = [0, 3, 70];
   expect(look(wanted)).toEqual({ slots: [0, 3], visited: 1 });
@@ -338,12 +348,8 @@ test('blocks without allowed rows are passed over, and one that gets an allowed 
   for (let slot = 0; slot < 70; slot++) places.entries[slot] = add(table, cell, slot, point(slot / 1000));
   table.reserveMask(96);
   const look = (allowed: number): { slots: number[]; scanned: number } => {
-    const mask = new Bitset(96);
-    mask.add(allowed);
-    table.query.set(point(0));
-    const request = { k: 1, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
-    const found = table.search({ ...request, mask: mask.words, places }, 1);
-    return { slots: [...found.slots.subarray(0, found.count)], scanned: found.scanned };
+    const { slots, scanned } = searchAmong(table, point(0), [allowed], places);
+    return { slots, scanned };
   };
   // 70 entries are in blocks of 32, 32 and 6.
   expect(look(40)).toEqual({ slots: [40], scanned: 32 });
@@ -361,14 +367,10 @@ test('where there is no memory for marks, cells and blocks without allowed rows 
     places.cells[slot] = cells[slot % 2]!;
     places.entries[slot] = add(table, cells[slot % 2]!, slot, point(slot / 1000));
   }
-  table.reserveMask(64);
-  const mask = new Bitset(64);
-  mask.add(5);
+  table.reserveMask(96);
   const look = (): { slots: number[]; scanned: number } => {
-    table.query.set(point(0));
-    const request = { k: 1, slack: EVERYTHING, doubt: EVERYTHING, spread: 0, reach: 0 };
-    const found = table.search({ ...request, mask: mask.words, places }, 1);
-    return { slots: [...found.slots.subarray(0, found.count)], scanned: found.scanned };
+    const { slots, scanned } = searchAmong(table, point(0), [5], places);
+    return { slots, scanned };
   };
   const refused = vi.spyOn(Kernel.prototype, 'reserve').mockImplementation(() => {
     throw new DatabaseError('TESSERA_LIMIT_EXCEEDED', 'There is no more memory.');

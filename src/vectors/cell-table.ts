@@ -59,9 +59,7 @@ export class CellTable {
   readonly #candidateSlots = new Uint32Array(CANDIDATES_MAX);
   #cellCount = 0;
   readonly #freeCells: number[] = [];
-  /**
-   * Whether every cell and every block with an entry that the last mask allows is marked.
-   */
+  /** Whether every cell and every block with an entry that the last mask allows is marked. */
   #isMarked = false;
   /** A block of no cell, to compare entries in. */
   #scratchBlock: number | undefined;
