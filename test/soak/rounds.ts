@@ -20,6 +20,8 @@ const ROUNDS_MAX = numberOf('SOAK_ROUNDS');
 
 /** Whether the harness runs by `npm run soak`, and not as one of the tests. */
 export const IS_SOAK: boolean = MINUTES_MAX !== null || ROUNDS_MAX !== null;
+/** Whether the harness is one of the tests of continuous integration, where there is time for more rounds. */
+export const IS_INTEGRATION: boolean = !IS_SOAK && process.env['CI'] !== undefined;
 
 /** See the top of this file. */
 export class Rounds {
