@@ -13,9 +13,10 @@ const PROGRAM = new URL('./clashing-process.mjs', import.meta.url).pathname;
 export const PROCESS_COUNT = 4;
 /** Records that they clash over. */
 export const ID_COUNT = 8;
-/** How long a clash goes on after the last process has begun, and when in it one is killed at the latest. */
+/** How long a clash goes on after the last process has begun, unless said otherwise. */
 const CLASH_MS = 1_000;
-const KILL_MS_MAX = 800;
+/** The part of a clash in which one of the processes is killed. */
+const KILL_SHARE = 0.8;
 
 interface Call {
   readonly madeAt: number;
@@ -97,6 +98,7 @@ async function clash(
   seed: number,
   chance: () => number,
   whereabouts: (number: number) => Whereabouts,
+  clashMs: number,
 ): Promise<Call[]> {
   const start = (number: number): Clasher =>
     new Clasher({
@@ -108,13 +110,13 @@ async function clash(
   const clashers = Array.from({ length: PROCESS_COUNT }, (_, i) => start(i));
   await Promise.all(clashers.map(({ begun }) => begun));
   const victim = clashers[Math.floor(chance() * PROCESS_COUNT)]!;
-  const killAfterMs = chance() * KILL_MS_MAX;
+  const killAfterMs = chance() * KILL_SHARE * clashMs;
   await wait(killAfterMs);
   victim.child.kill('SIGKILL');
   // Another one takes its place, and finds no lock in its way.
   clashers.push(start(PROCESS_COUNT));
   await clashers.at(-1)!.begun;
-  await wait(CLASH_MS - killAfterMs);
+  await wait(clashMs - killAfterMs);
   for (const { child } of clashers) child.stdin!.end();
   for (const clasher of clashers) expect(await clasher.ended).toBe(clasher === victim ? 'SIGKILL' : 0);
   return clashers.flatMap(({ calls }) => [...calls.values()]);
@@ -127,12 +129,13 @@ async function clash(
 export async function expectLinearizable(
   rounds: Rounds,
   prepare: () => Promise<(number: number) => Whereabouts>,
+  clashMs = CLASH_MS,
 ): Promise<void> {
   const chance = seededNumbers(rounds.seed);
   let callCount = 0;
   let operationCount = 0;
   for (const round of rounds) {
-    const calls = await clash(rounds.seed + round, chance, await prepare());
+    const calls = await clash(rounds.seed + round, chance, await prepare(), clashMs);
     callCount += calls.length;
     for (let i = 0; i < ID_COUNT; i++) {
       const history = historyOf(`r${i}`, calls);
