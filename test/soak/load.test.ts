@@ -23,11 +23,11 @@ const IS_LONG = IS_SOAK || IS_HALF_LOAD;
 const rounds = new Rounds(IS_HALF_LOAD ? 180 : 6, 20_261_133);
 const SECOND_MS = 1_000;
 const CLIENT_COUNT = 64;
-/** A client's pause after a call at half the load: without one, 64 clients have some 300 calls a second answered. */
+/** A client's mean pause at half the load: without one, 64 of them have some 300 calls a second answered. */
 const PAUSE_MS = 400;
 /** What is reachable in the last minute of half the load, for what was in the one before. */
 const REACHABLE_GROWTH_MAX = 1.05;
-/** Three minutes are too few for resident memory to settle, which in an hour stays below 210 MB (docs/reliability.md). */
+/** Three minutes are too few for resident memory to settle; in an hour it stays below 210 MB. */
 const RSS_MAX = 300e6;
 /** Some 18 MB of live data in long runs, so that what a log takes beside them weighs as it does in use. */
 const [RECORDS_OF_CLIENT, DIMENSION] = IS_LONG ? [160, 384] : [40, 64];
@@ -206,6 +206,14 @@ function memoryFigures(samples: readonly Sample[], warm: readonly Sample[]): Rec
   };
 }
 
+/** What can be said of three minutes. */
+function expectSteadyMemory(samples: readonly Sample[]): void {
+  const reachable = samples.map((sample) => sample.reachable);
+  const [, before, last] = mediansOf(reachable, 60);
+  expect(last).toBeLessThan(before! * REACHABLE_GROWTH_MAX);
+  expect(Math.max(...samples.map(({ rss }) => rss))).toBeLessThan(RSS_MAX);
+}
+
 const round = (value: number): number => Math.round(value * 100) / 100;
 
 const meanOf = (values: readonly number[]): number =>
@@ -275,14 +283,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
 
   // A log keeps up to 4 MB beside its file while records are written, which weighs where there are few.
   if (IS_LONG) expect(figures.bytesPerLiveByteMax).toBeLessThan(2);
-  if (IS_HALF_LOAD && samples.length > 0) {
-    const [, before, last] = mediansOf(
-      samples.map(({ reachable }) => reachable),
-      60,
-    );
-    expect(last).toBeLessThan(before! * REACHABLE_GROWTH_MAX);
-    expect(Math.max(...samples.map(({ rss }) => rss))).toBeLessThan(RSS_MAX);
-  }
+  if (IS_HALF_LOAD && samples.length > 0) expectSteadyMemory(samples);
 
   const everything = clients.flatMap(({ records }) => [...records.values()]);
   const sizes = await writeAgain(collection, everything, path);
