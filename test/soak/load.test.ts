@@ -11,16 +11,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { seededNumbers } from '../../src/base/index.ts';
 import { type Collection, HttpClient } from '../../src/index.ts';
-import { sqlDriverName } from '../../src/sqlite/index.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { IS_INTEGRATION, IS_SOAK, Rounds } from './rounds.ts';
+import { IS_SOAK, Rounds } from './rounds.ts';
 import { startServer } from './served.ts';
 
-/** In continuous integration one of the Nodes has three minutes of half the load. */
-const IS_HALF_LOAD = IS_INTEGRATION && sqlDriverName() === 'better-sqlite3';
-const IS_LONG = IS_SOAK || IS_HALF_LOAD;
+/** As continuous integration has it for three minutes, beside other tests. */
+const IS_HALF_LOAD = IS_SOAK && process.env['HALF_LOAD'] !== undefined;
 /** Seconds of load, each a round. */
-const rounds = new Rounds(IS_HALF_LOAD ? 180 : 6, 20_261_133);
+const rounds = new Rounds(6, 20_261_133);
 const SECOND_MS = 1_000;
 const CLIENT_COUNT = 64;
 /** A client's mean pause at half the load: without one, 64 of them have some 300 calls a second answered. */
@@ -29,8 +27,8 @@ const PAUSE_MS = 400;
 const REACHABLE_GROWTH_MAX = 1.05;
 /** Three minutes are too few for resident memory to settle; in an hour it stays below 210 MB. */
 const RSS_MAX = 300e6;
-/** Some 18 MB of live data in long runs, so that what a log takes beside them weighs as it does in use. */
-const [RECORDS_OF_CLIENT, DIMENSION] = IS_LONG ? [160, 384] : [40, 64];
+/** In a soak some 18 MB of live data, so that what a log takes beside them weighs as it does in use. */
+const [RECORDS_OF_CLIENT, DIMENSION] = IS_SOAK ? [160, 384] : [40, 64];
 /** What a record takes: its embedding, and about so much of text. */
 const LIVE_BYTES = CLIENT_COUNT * RECORDS_OF_CLIENT * (4 * DIMENSION + 260);
 
@@ -238,7 +236,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   timeout: rounds.timeout,
 }, async () => {
   const path = join(temporaryDirectory(), 'data');
-  const server = await startServer(path, IS_LONG);
+  const server = await startServer(path, IS_SOAK);
   const client = new HttpClient({ path: server.url });
   const collection = await client.createCollection({ name: 'shared', embeddingFunction: null });
   const windows: number[][] = [];
@@ -257,7 +255,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
       samples.push({ rss, reachable: server.reachable(), descriptors, bytes: bytesOf(path) });
     }
     // One window a minute, or a second where there are not that many.
-    if (!IS_LONG || second % 60 === 59) windows.push(durations.splice(0));
+    if (!IS_SOAK || second % 60 === 59) windows.push(durations.splice(0));
   }
   isOver = true;
   await working;
@@ -282,7 +280,7 @@ test(`${rounds.title} seconds of ${CLIENT_COUNT} clients at once, each of whom r
   };
 
   // A log keeps up to 4 MB beside its file while records are written, which weighs where there are few.
-  if (IS_LONG) expect(figures.bytesPerLiveByteMax).toBeLessThan(2);
+  if (IS_SOAK) expect(figures.bytesPerLiveByteMax).toBeLessThan(2);
   if (IS_HALF_LOAD && samples.length > 0) expectSteadyMemory(samples);
 
   const everything = clients.flatMap(({ records }) => [...records.values()]);
