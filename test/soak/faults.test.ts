@@ -5,7 +5,7 @@
  * before.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -35,6 +35,13 @@ const KINDS = [
   { name: 'IOERR', isLasting: false },
   { name: 'FULL', isLasting: true },
 ] as const;
+/** Calls without memory, beside those. */
+const NO_MEMORY = { name: 'NOMEM', isLasting: false } as const;
+const NO_MEMORY_COUNT = 60;
+/** A rollback that fails as well is a broken process, of which the tests of kills speak. */
+const NEVER_FAILS = /ROLLBACK|RELEASE/;
+/** Least part of the planned faults that happen: some calls follow the clock, and come at other places. */
+const HIT_SHARE = 0.95;
 /** A prime, by which all places and kinds come up, each once, and the first of them lie far apart. */
 const STRIDE = 7_919;
 /** Failing system calls in every run. */
@@ -57,40 +64,48 @@ const CODES = [
   'TESSERA_COLLECTION_NOT_FOUND',
   'TESSERA_ALREADY_EXISTS',
 ];
+/** … and the lack of memory. */
+const CODES_WITHOUT_MEMORY = [...CODES, 'TESSERA_LIMIT_EXCEEDED'];
+
+interface Fault {
+  readonly name: 'FULL' | 'IOERR' | 'NOMEM';
+  readonly isLasting: boolean;
+}
 
 /** Fails calls of this process: the one with this number, or from there on until it is lifted. */
 class Saboteur {
-  #callCount = 0;
+  #calls: string[] = [];
+  #isCounting = false;
   #failAt = Number.POSITIVE_INFINITY;
-  #isLasting = false;
-  #name: 'FULL' | 'IOERR' = 'FULL';
+  #fault: Fault = NO_MEMORY;
   failedAt: string | null = null;
 
   constructor() {
     interpose((what, run) => this.#call(what, run));
   }
 
-  plan(failAt: number, name: 'FULL' | 'IOERR', isLasting: boolean): void {
-    this.#callCount = 0;
+  plan(failAt: number, fault: Fault): void {
+    this.#calls = [];
+    this.#isCounting = true;
     this.#failAt = failAt;
-    this.#isLasting = isLasting;
-    this.#name = name;
+    this.#fault = fault;
     this.failedAt = null;
   }
 
-  /** Lifts what was planned; tells how many calls there were. */
-  lift(): number {
+  /** Lifts what was planned; gives the calls there were until then, without the names of files. */
+  lift(): string[] {
+    this.#isCounting = false;
     this.#failAt = Number.POSITIVE_INFINITY;
-    return this.#callCount;
+    return this.#calls;
   }
 
   #call(what: string, run: Run): unknown {
-    this.#callCount++;
-    const isHit = this.#isLasting ? this.#callCount >= this.#failAt : this.#callCount === this.#failAt;
-    // A rollback that fails as well is a broken process, of which the tests of kills speak.
-    if (!isHit || /ROLLBACK|RELEASE/.test(what)) return run();
+    if (!this.#isCounting) return run();
+    const count = this.#calls.push(what.replace(/\/\S+/g, ''));
+    const isHit = this.#fault.isLasting ? count >= this.#failAt : count === this.#failAt;
+    if (!isHit || NEVER_FAILS.test(what)) return run();
     this.failedAt ??= what;
-    throw faultOf(what, this.#name);
+    throw faultOf(what, this.#fault.name);
   }
 }
 
@@ -160,73 +175,110 @@ async function liveThroughFault(path: string, seed: number): Promise<DatabaseErr
   return failures;
 }
 
-/** Lives a life without a fault; gives the number of calls that may fail in it. */
-async function callCountOf(seed: number): Promise<number> {
+/** Lives a life without a fault; gives the calls that may fail in it. */
+async function callsOf(seed: number): Promise<string[]> {
   const path = makeFleetingDirectory();
-  saboteur.plan(Number.POSITIVE_INFINITY, 'FULL', false);
+  saboteur.plan(Number.POSITIVE_INFINITY, NO_MEMORY);
   expect(await liveThroughFault(join(path, 'data'), seed)).toEqual([]);
-  const callCount = saboteur.lift();
+  const calls = saboteur.lift();
   rmSync(path, { recursive: true });
-  return callCount;
+  return calls;
+}
+
+/** A call of a life, by its number from 1, and what happens to it. */
+interface Place extends Fault {
+  readonly failAt: number;
 }
 
 /**
- * The place of a failing call, `0 ≤ place < callCount · KINDS.length`, that has its turn. In continuous
- * integration each Node has all calls, half of them with the kinds that the other Node does not have there.
+ * All places where calls fail, those that follow each other far apart. In continuous integration each Node has
+ * every call with half of the kinds: calls of the same text take turns in which, and begin with other ones
+ * on the other Node, so that a call that only one of them makes does not matter to the rest.
  */
-function placeOf(turn: number, callCount: number): number {
-  if (!IS_INTEGRATION) return (turn * STRIDE) % (callCount * KINDS.length);
-  const call = Math.floor(turn / 2);
-  const half = (call + Number(sqlDriverName() === 'node:sqlite')) % 2;
-  return call * KINDS.length + 2 * half + (turn % 2);
+function placesOf(calls: readonly string[]): Place[] {
+  const counts = new Map<string, number>();
+  const places = calls.flatMap((what, i) => {
+    if (NEVER_FAILS.test(what)) return [];
+    const nth = counts.get(what) ?? 0;
+    counts.set(what, nth + 1);
+    const half = (nth + Number(sqlDriverName() === 'node:sqlite')) % 2;
+    const kinds = IS_INTEGRATION ? KINDS.slice(2 * half, 2 * half + 2) : KINDS;
+    return kinds.map((kind) => ({ failAt: i + 1, ...kind }));
+  });
+  return places.map((_, turn) => places[(turn * STRIDE) % places.length]!);
 }
 
-/** Tries one place of a failing call; gives the codes of the errors. */
-async function tryFault(path: string, seed: number, callCount: number, turn: number): Promise<string[]> {
-  const place = placeOf(turn, callCount);
-  const failAt = 1 + Math.floor(place / KINDS.length);
-  const { name, isLasting } = KINDS[place % KINDS.length]!;
-  saboteur.plan(failAt, name, isLasting);
+/** Counts of errors by their code, and of faults that happened. */
+class Tally {
+  readonly codes: Record<string, number> = {};
+  hits = 0;
+}
+
+/** Tries one place of a failing call. */
+async function tryFault(
+  path: string,
+  seed: number,
+  place: Place,
+  expected: string[],
+  tally: Tally,
+): Promise<void> {
+  saboteur.plan(place.failAt, place);
   try {
-    const codes = (await liveThroughFault(path, seed)).map(({ code }) => code);
-    for (const code of codes) expect(CODES).toContain(code);
-    return codes;
+    for (const { code } of await liveThroughFault(path, seed)) {
+      expect(expected).toContain(code);
+      tally.codes[code] = (tally.codes[code] ?? 0) + 1;
+    }
+    if (saboteur.failedAt !== null) tally.hits++;
   } catch (error) {
-    const about = `call ${failAt} of ${callCount}, ${name}, ${isLasting}: ${saboteur.failedAt} (seed ${seed})`;
+    const about = `call ${place.failAt}, ${place.name}, ${place.isLasting}: ${saboteur.failedAt} (seed ${seed})`;
     throw new Error(about, { cause: error });
   } finally {
     saboteur.lift();
+    rmSync(path, { recursive: true, force: true });
   }
 }
 
-const firstCallCount = await callCountOf(SEED);
-const rounds = new Rounds(IS_INTEGRATION ? 2 * firstCallCount : CALL_COUNT, SEED);
+const firstPlaces = placesOf(await callsOf(SEED));
+const rounds = new Rounds(IS_INTEGRATION ? firstPlaces.length : CALL_COUNT, SEED);
 
 test(`${rounds.title} calls to SQLite and the file system that fail are told and harm nothing`, {
   timeout: rounds.timeout,
 }, async () => {
   const directory = fleetingDirectory();
-  const codes: Record<string, number> = {};
-  let seed = rounds.seed - 1;
-  let [callCount, turn] = [0, 0];
+  const tally = new Tally();
+  let [seed, turn] = [rounds.seed, 0];
+  let places = seed === SEED ? firstPlaces : placesOf(await callsOf(seed));
   for (const round of rounds) {
     // When all places of a life were tried, another life begins.
-    if (turn === callCount * KINDS.length) {
-      seed++;
+    if (turn === places.length) {
+      places = placesOf(await callsOf(++seed));
       turn = 0;
-      callCount = await callCountOf(seed);
     }
-    const path = join(directory, String(round));
-    const told = await tryFault(path, seed, callCount, turn++);
-    for (const code of told) codes[code] = (codes[code] ?? 0) + 1;
-    rmSync(path, { recursive: true, force: true });
+    await tryFault(join(directory, String(round)), seed, places[turn++]!, CODES, tally);
   }
-  expect(codes['TESSERA_DISK_FULL']).toBeGreaterThan(0);
-  expect(codes['TESSERA_IO']).toBeGreaterThan(0);
-  const places = callCount * KINDS.length;
-  const livesTriedAtAllPlaces = seed - rounds.seed + Math.floor(turn / places);
-  const others = { systemCalls: SYSTEM_CALL_COUNT, fullDisks: disk.fault === null ? TAKEN_COUNT : 0 };
-  rounds.report({ faults: rounds.done, placesOfALife: places, livesTriedAtAllPlaces, ...others, codes });
+  expect(tally.codes['TESSERA_DISK_FULL']).toBeGreaterThan(0);
+  expect(tally.codes['TESSERA_IO']).toBeGreaterThan(0);
+  expect(tally.hits).toBeGreaterThan(HIT_SHARE * rounds.done);
+  const livesTriedAtAllPlaces = seed - rounds.seed + Math.floor(turn / places.length);
+  rounds.report({
+    faults: rounds.done,
+    faultsThatHappened: tally.hits,
+    placesOfALife: places.length,
+    livesTriedAtAllPlaces,
+    systemCalls: SYSTEM_CALL_COUNT,
+    fullDisks: disk.fault === null ? TAKEN_COUNT : 0,
+    codes: tally.codes,
+  });
+});
+
+test(`${NO_MEMORY_COUNT} calls to SQLite and the file system without memory are told and harm nothing`, async () => {
+  const directory = fleetingDirectory();
+  const tally = new Tally();
+  for (let i = 0; i < NO_MEMORY_COUNT; i++) {
+    const place = { ...firstPlaces[i * Math.floor(firstPlaces.length / NO_MEMORY_COUNT)]!, ...NO_MEMORY };
+    await tryFault(join(directory, String(i)), SEED, place, CODES_WITHOUT_MEMORY, tally);
+  }
+  expect(tally.codes['TESSERA_LIMIT_EXCEEDED']).toBeGreaterThan(HIT_SHARE * 0.5 * NO_MEMORY_COUNT);
 });
 
 /** A file system of a few megabytes, or why there is none. */
@@ -332,19 +384,40 @@ const SYSTEM_CALLS = [
 // Making system calls fail is the tracer's work; `recorderFault` says why there is none.
 describe.skipIf(recorderFault() !== null)('a system call that fails once', () => {
   const chance = seededNumbers(rounds.seed + 1);
+  let injectedCount = 0;
   const cases = Array.from({ length: SYSTEM_CALL_COUNT }, (_, i) => {
     const [call, first, last] = SYSTEM_CALLS[i % SYSTEM_CALLS.length]!;
-    const isShort = call === 'pwrite64' && chance() < 0.4;
-    const action = isShort ? 'retval=7' : `error=${chance() < 0.5 ? 'EIO' : 'ENOSPC'}`;
+    const action = `error=${chance() < 0.5 ? 'EIO' : 'ENOSPC'}`;
     return [call, action, first + Math.floor(chance() * (last - first))] as const;
   });
   test.each(cases)('%s, %s, call %i: is told, and harms nothing', async (call, action, when) => {
-    const tracer = ['strace', '-o', '/dev/null', '-e', `inject=${call}:${action}:when=${when}`];
+    const trace = join(fleetingDirectory(), 'trace');
+    const tracer = [
+      'strace',
+      '-o',
+      trace,
+      '-e',
+      `trace=${call}`,
+      '-e',
+      `inject=${call}:${action}:when=${when}`,
+    ];
     const codes = await runBehind(tracer, {});
     // SQLite itself takes a first page that cannot be read for a damaged one.
     const expected = call === 'pread64' ? [...CODES, 'TESSERA_CORRUPT'] : CODES;
     for (const code of codes) expect(expected).toContain(code);
+    if (readFileSync(trace, 'utf8').includes('(INJECTED)')) injectedCount++;
   });
+
+  test('the most of these have failed', () => {
+    expect(injectedCount).toBeGreaterThan(SYSTEM_CALL_COUNT / 2);
+  });
+});
+
+// Files may be no larger: what goes beyond is written in part, and the next call fails.
+test.each([65, 69, 73, 77])('writes beyond %i × 512 bytes fall short, which is told', async (blocks) => {
+  const codes = await runBehind(['sh', '-c', `ulimit -f ${blocks}; exec "$@"`, 'sh'], {});
+  for (const code of codes) expect(CODES).toContain(code);
+  expect(codes).toContain('TESSERA_IO');
 });
 
 test.each([0, 2, 4, 5, 6, 12])(

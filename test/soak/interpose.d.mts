@@ -5,4 +5,4 @@ export type Run = () => unknown;
 export function interpose(hook: (what: string, run: Run) => unknown): void;
 
 /** An error as the SQLite driver or Node throws it, for a call described by `what`. */
-export function faultOf(what: string, name: 'FULL' | 'IOERR'): Error;
+export function faultOf(what: string, name: 'FULL' | 'IOERR' | 'NOMEM'): Error;

@@ -11,7 +11,7 @@ const STATEMENT_METHODS = ['run', 'get', 'all', 'iterate'];
 const CONNECTION_METHODS = ['exec', 'prepare', 'close'];
 
 /** SQLite's result codes by name, and what the system says in their place. */
-const RESULT_CODES = { FULL: [13, 'ENOSPC'], IOERR: [10, 'EIO'] };
+const RESULT_CODES = { FULL: [13, 'ENOSPC'], IOERR: [10, 'EIO'], NOMEM: [7, 'ENOMEM'] };
 
 /** An error as the SQLite driver or Node throws it, for a call described by `what`. */
 export function faultOf(what, name) {
