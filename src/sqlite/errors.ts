@@ -36,7 +36,7 @@ const RESULT_CODES: ReadonlyMap<number, readonly [name: string, code: ErrorCode,
     [
       'CANTOPEN',
       'TESSERA_IO',
-      'The file cannot be opened. Check that the directory exists and may be written',
+      'The file cannot be opened. Check that the directory exists and may be written; where it is only to be read, open it with readOnly',
     ],
   ],
   [18, ['TOOBIG', 'TESSERA_LIMIT_EXCEEDED', 'A value is larger than SQLite stores (1 GB). Split it']],

@@ -215,7 +215,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
   upgrade: {
     prepare: copyGolden,
     find: async (folder) => String((await contentsOf(join(folder, 'data'))).get('films')?.length),
-    allowed: [/^38|39$/, /^39$/],
+    allowed: [/^3[89]$/, /^39$/],
   },
   backup: {
     prepare: makeData,

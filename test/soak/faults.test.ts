@@ -14,7 +14,7 @@ import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { sqlDriverName } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
-import { makeCollection, SCOPE } from '../support/database.ts';
+import { BUILT_WORKER, makeCollection, SCOPE } from '../support/database.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
 import { testRecord } from '../support/naive-collection.ts';
 import { fleetingDirectory, makeFleetingDirectory } from '../support/temporary.ts';
@@ -191,9 +191,9 @@ interface Place extends Fault {
 }
 
 /**
- * All places where calls fail, those that follow each other far apart. In continuous integration each Node has
- * every call with half of the kinds: calls of the same text take turns in which, and begin with other ones
- * on the other Node, so that a call that only one of them makes does not matter to the rest.
+ * All places where calls fail, those that follow each other far apart. In continuous integration each Node
+ * has every call with half of the kinds: calls of the same text take turns in which, and begin with other
+ * ones on the other Node, so that a call that only one of them makes does not matter to the rest.
  */
 function placesOf(calls: readonly string[]): Place[] {
   const counts = new Map<string, number>();
@@ -339,6 +339,30 @@ describe.skipIf(disk.fault !== null)('a disk of three megabytes', () => {
       expect(await backend.verify(scope)).toMatchObject({ faultCount: 0 });
     },
   );
+
+  test('that is mounted read-only is read with readOnly, and else refused', async () => {
+    const path = join(disk.path, 'data');
+    const mount = (how: string): void => {
+      expect(spawnSync('mount', ['-o', `remount,${how}`, disk.path]).status).toBe(0);
+    };
+    const writing = await openDatabase({ path, threads: 0 });
+    const scope = await makeCollection(writing);
+    await writing.add(scope, batchOf({ id: 'a', embedding: [1, 2] }));
+    await writing.close();
+    mount('ro');
+    onTestFinished(() => mount('rw'));
+    for (const threads of [0, 2]) {
+      const reading = await openDatabase({ path, threads, readOnly: true }, { workerUrl: BUILT_WORKER });
+      expect((await reading.get(scope, getRequest({ include: [] }))).ids).toEqual(['a']);
+      const [nearest] = await reading.query(scope, queryRequest([[1, 2]], { nResults: 1 }));
+      expect(nearest!.ids).toEqual(['a']);
+      const adding = reading.add(scope, batchOf({ id: 'b', embedding: [3, 4] }));
+      await expect(adding).rejects.toMatchObject({ code: 'TESSERA_READ_ONLY' });
+      await reading.close();
+    }
+    const opening = failureOf(async () => void (await openDatabase({ path, threads: 0 })));
+    expect(await opening).toMatchObject({ message: expect.stringContaining('open it with readOnly') });
+  });
 });
 
 /** Runs writing-process.mjs behind some other command, and compares what it left with what it said. */

@@ -1,7 +1,7 @@
 /**
  * Four processes write and read the same few records of one directory, one of them is killed, and what all
- * of them saw must be linearizable, record by record: no lost update, no stale read, no torn batch, no lock
- * that a dead process leaves behind.
+ * of them saw must be linearizable, record by record: no lost update, no stale read, no lock that a dead
+ * process leaves behind. That batches are whole is what `crash`, `points` and `model` look at.
  */
 import { join } from 'node:path';
 import { test } from 'vitest';
