@@ -384,11 +384,17 @@ describe('damage', () => {
     const to = join(parent, 'copy.sqlar');
     await backup({ from: path, to, archive: true });
     const bytes = readFileSync(to);
-    // The pages of the files' bytes; those of the schema are whole.
-    bytes.fill(0xff, 8_192);
-    writeFileSync(to, bytes);
-    const call = restore({ from: to, to: join(parent, 'r') });
-    await expect(call).rejects.toMatchObject({ code: 'TESSERA_CORRUPT' });
+    // The pages of the bytes of the files, and then the text that defines the table.
+    const harms = [
+      Buffer.concat([bytes.subarray(0, 8_192), Buffer.alloc(bytes.length - 8_192, 0xff)]),
+      Buffer.from(bytes.toString('latin1').replace('data BLOB', 'date BLOB'), 'latin1'),
+      Buffer.from(bytes.toString('latin1').replace('(name TEXT', '(nane TEXT'), 'latin1'),
+    ];
+    for (const harm of harms) {
+      writeFileSync(to, harm);
+      const call = restore({ from: to, to: join(parent, 'r') });
+      await expect(call).rejects.toMatchObject({ code: 'TESSERA_CORRUPT' });
+    }
     expect(readdirSync(parent).sort()).toEqual(['copy.sqlar', 'data']);
   });
 
