@@ -72,6 +72,8 @@ export function guard<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
+    // The pieces of a file that is written may come from another one, which has told what is wrong with it.
+    if (cause instanceof DatabaseError) throw cause;
     const code = (cause as { code?: unknown }).code;
     if (typeof code !== 'string') throw cause;
     if (code === 'ENOSPC')

@@ -21,6 +21,9 @@ const CREATE_SQL = `
   BEGIN EXCLUSIVE;
   CREATE TABLE sqlar (name TEXT PRIMARY KEY, mode INT, mtime INT, sz INT, data BLOB);`;
 
+/** How many there are of the columns that are read. */
+const COLUMNS_SQL = "SELECT count(*) FROM pragma_table_info('sqlar') WHERE name IN ('name', 'data')";
+
 /** Packs the files that the manifest of a folder names, and the manifest; yields between two pieces. */
 export function* packArchive(files: Files, folder: string, to: string): Generator<void, void> {
   const { manifest } = readManifest(files, folder);
@@ -50,8 +53,9 @@ export function* packArchive(files: Files, folder: string, to: string): Generato
 export function* unpackArchive(files: Files, from: string, folder: string): Generator<void, void> {
   const archive = openSqlDatabase({ path: from, readOnly: true, busyTimeoutMs: 1 });
   try {
-    const isArchive = archive.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlar'").get() !== undefined;
-    if (!isArchive) throw damagedBackup(from, 'it is no SQLite archive');
+    // With its columns: the text that defines them may be damaged, and still be SQL.
+    const [columnCount] = archive.prepare(COLUMNS_SQL).get()!;
+    if (columnCount !== 2) throw damagedBackup(from, 'it is no SQLite archive');
     files.write(`${folder}/${MANIFEST_NAME}`, piecesOf(archive, MANIFEST_NAME));
     const { manifest } = readManifest(files, folder);
     for (const file of [manifest.catalogue, ...manifest.collections.map(({ file }) => file)]) {

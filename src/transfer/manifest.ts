@@ -104,16 +104,46 @@ export function readManifest(files: Files, folder: string): ReadManifest {
 }
 
 function parseManifest(text: string, path: string): Manifest {
+  let manifest: unknown;
   try {
-    const manifest = JSON.parse(text) as Manifest;
-    const { version, catalogue, collections } = manifest;
-    if (Number.isInteger(version) && typeof catalogue.sha256 === 'string' && Array.isArray(collections)) {
-      return manifest;
-    }
+    manifest = JSON.parse(text);
   } catch {
     // Told below, as what is no manifest at all.
   }
+  // What a later version says may look otherwise; who reads it is told by its version alone.
+  if (isObject(manifest) && Number.isInteger(manifest['version'])) {
+    if (Number(manifest['version']) > MANIFEST_VERSION || isManifest(manifest)) {
+      return manifest as unknown as Manifest;
+    }
+  }
   throw damagedBackup(path, `it is no manifest: ${show(text.slice(0, 40))}`);
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const areTexts = (holder: Json, ...keys: string[]): boolean =>
+  keys.every((key) => typeof holder[key] === 'string');
+
+/**
+ * Whether all that a backup is restored by is there and of its type. Nothing vouches for the manifest of the
+ * latest backup: a member that is missing would surface as a fault of ours.
+ */
+function isManifest(manifest: Json): boolean {
+  const { base, catalogue, collections } = manifest;
+  if (base !== null && !(isObject(base) && areTexts(base, 'path', 'sha256'))) return false;
+  return isFile(catalogue) && Array.isArray(collections) && collections.every(isCollection);
+}
+
+function isFile(file: unknown): boolean {
+  return isObject(file) && areTexts(file, 'path', 'sha256') && isCount(file['bytes']);
+}
+
+function isCollection(value: unknown): boolean {
+  if (!isObject(value) || !areTexts(value, 'id', 'name', 'database', 'tenant')) return false;
+  const { sequence, recordCount, after, file } = value;
+  return [sequence, recordCount, after].every(isCount) && (file === null || isFile(file));
 }
 
 /** Size and checksum of a file; yields between two pieces. */

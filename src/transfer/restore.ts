@@ -11,7 +11,7 @@ import { DEFAULT_SETTINGS } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { openDatabase } from '../engine/index.ts';
 import type { Files } from '../io/index.ts';
-import { applyChanges, RecordStore } from '../records/index.ts';
+import { applyChanges, CatalogueStore, RecordStore } from '../records/index.ts';
 import { unpackArchive } from './archive.ts';
 import { type Surroundings, SYSTEM } from './backup.ts';
 import {
@@ -120,6 +120,7 @@ function* assemble(
   const database = `${work}/database`;
   files.makeDirectory(`${database}/collections`);
   files.copy(`${folder}/catalogue.sqlite3`, `${database}/catalogue.sqlite3`);
+  checkListing(`${database}/catalogue.sqlite3`, folder, manifest.collections);
   for (const collection of manifest.collections) {
     yield* assembleCollection(files, database, collection, chain);
   }
@@ -127,6 +128,27 @@ function* assemble(
   files.syncDirectory(database);
   return { chain, database };
 }
+
+/**
+ * Compares the collections of a manifest with those of its catalogue, for which a checksum vouches: one that
+ * only the catalogue has would be restored without its records, and none of them be missed. Errors:
+ * `TESSERA_CORRUPT`.
+ */
+function checkListing(path: string, folder: string, collections: readonly BackupCollection[]): void {
+  const catalogue = CatalogueStore.open({ ...DEFAULT_SETTINGS, readOnly: true, path });
+  const named = ({ id, name, database, tenant }: Names): string =>
+    JSON.stringify([id, name, database, tenant]);
+  try {
+    const listed = catalogue.directory().map(named).sort();
+    const told = collections.map(named).sort();
+    if (listed.length === told.length && listed.every((one, i) => one === told[i])) return;
+  } finally {
+    catalogue.close();
+  }
+  throw damagedBackup(folder, 'its manifest and its catalogue name different collections');
+}
+
+type Names = Pick<BackupCollection, 'id' | 'name' | 'database' | 'tenant'>;
 
 type Link = ReadManifest & { readonly folder: string };
 

@@ -354,6 +354,50 @@ describe('damage', () => {
     await expect(restore({ from: copy, to: join(parent, 'r') })).rejects.toThrow(/leads out of the backup/);
   });
 
+  it('of a manifest is told as damage, whichever of its members is missing or another', async () => {
+    const { parent, path } = await prepare();
+    const copy = join(parent, 'copy');
+    await backup({ from: path, to: copy });
+    const text = readFileSync(join(copy, 'manifest.json'), 'utf8');
+    const harms = [
+      text.replace('"base"', '"bare"'),
+      text.replace('"base": null', '"base": {}'),
+      text.replace('"file"', '"fill"'),
+      text.replace('"sha256"', '"sha257"'),
+      text.replace('"tenant": "default_tenant"', '"tenant": "default_tenent"'),
+      text.replace(/"id": "./, '"id": "x'),
+      text.replace('"films"', '"filmz"'),
+      // Without this the catalogue would have collections of which nobody has looked for the records.
+      JSON.stringify({ ...JSON.parse(text), collections: [] }),
+    ];
+    for (const harm of harms) {
+      expect(harm).not.toBe(text);
+      writeFileSync(join(copy, 'manifest.json'), harm);
+      const call = restore({ from: copy, to: join(parent, 'r') });
+      await expect(call, harm).rejects.toMatchObject({ code: 'TESSERA_CORRUPT' });
+    }
+    expect(readdirSync(parent).sort()).toEqual(['copy', 'data']);
+  });
+
+  it('of an archive is told as damage, and not as a refusal of the operating system', async () => {
+    const { parent, path } = await prepare();
+    const to = join(parent, 'copy.sqlar');
+    await backup({ from: path, to, archive: true });
+    const bytes = readFileSync(to);
+    // The pages of the bytes of the files, and then the text that defines the table.
+    const harms = [
+      Buffer.concat([bytes.subarray(0, 8_192), Buffer.alloc(bytes.length - 8_192, 0xff)]),
+      Buffer.from(bytes.toString('latin1').replace('data BLOB', 'date BLOB'), 'latin1'),
+      Buffer.from(bytes.toString('latin1').replace('(name TEXT', '(nane TEXT'), 'latin1'),
+    ];
+    for (const harm of harms) {
+      writeFileSync(to, harm);
+      const call = restore({ from: to, to: join(parent, 'r') });
+      await expect(call).rejects.toMatchObject({ code: 'TESSERA_CORRUPT' });
+    }
+    expect(readdirSync(parent).sort()).toEqual(['copy.sqlar', 'data']);
+  });
+
   it('of an earlier backup of the chain is found, and one in its place', async () => {
     const { parent, path, backend, films } = await prepare();
     const [a, b] = [join(parent, 'a'), join(parent, 'b')];
