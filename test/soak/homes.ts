@@ -13,11 +13,11 @@ import { BUILT_WORKER } from '../support/database.ts';
 import { dropFollowers, SMALL_TUNING, withFile } from '../support/kept-cells.ts';
 
 /**
- * Cells from a dozen rows on, for a collection of these lives has forty records at most: no cells would be
+ * Cells from eight rows on, for a collection of these lives has forty records at most: no cells would be
  * made, kept, lost or searched otherwise. Threads make their indexes themselves, and take no tuning.
  */
 const TINY_INDEX: IndexTuning = {
-  cells: { ...SMALL_TUNING, startCount: 12, sizeMin: 4 },
+  cells: { ...SMALL_TUNING, startCount: 8, sizeMin: 3 },
   keeper: { lagMin: 2, lagShare: 0 },
 };
 

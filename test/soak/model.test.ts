@@ -69,9 +69,17 @@ const writes: fc.Arbitrary<Write> = fc.oneof(
     arbitrary: fc.record({
       verb: fc.constantFrom('add', 'upsert', 'update', 'update metadata'),
       of: selections,
+      limit: fc.constant(null),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ verb: fc.constant('delete'), of: someRecords }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      verb: fc.constant('delete'),
+      of: someRecords,
+      limit: fc.constantFrom(null, 0, 1, 5),
+    }),
+  },
 );
 
 const of = fc.nat(5);
@@ -116,9 +124,14 @@ const CALLS: readonly fc.WeightedArbitrary<Deed>[] = [
   { weight: 4, arbitrary: fc.record({ kind: kind('modify'), of, mark, isRenamed: fc.boolean() }) },
   {
     weight: 4,
-    arbitrary: fc.record({ kind: kind('wrong'), of, fault: kind('dimension', 'no embedding', 'NaN') }),
+    arbitrary: fc.record({
+      kind: kind('wrong'),
+      of,
+      fault: kind('dimension', 'no embedding', 'NaN', 'limit alone'),
+    }),
   },
   { weight: 6, arbitrary: fc.record({ kind: kind('list', 'clock jump') }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('other database', 'drop database'), of }) },
 ];
 
 /**
