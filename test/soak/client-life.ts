@@ -3,11 +3,16 @@
  * and the one who does them to a client and to a model alike, and compares. The model is a map of names to
  * naive collections.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
-import type { VerifyReport } from '../../src/api/index.ts';
+import type { QueryPlan, VerifyReport } from '../../src/api/index.ts';
 import { seededNumbers } from '../../src/base/index.ts';
-import { type Collection, DatabaseClient, type SelectionInput } from '../../src/client/index.ts';
+import {
+  type Collection,
+  DatabaseAdmin,
+  DatabaseClient,
+  type DatabaseInput,
+  type SelectionInput,
+} from '../../src/client/index.ts';
 import { FAMILIES } from '../support/hard-vectors.ts';
 import {
   documentOf,
@@ -16,12 +21,20 @@ import {
   type NaiveFilter,
   type NaiveRecord,
 } from '../support/naive-collection.ts';
+import { COLUMNS, expectBetween, expectSame, type Row, rowOf, rowsOf } from './client-rows.ts';
 import type { Home } from './homes.ts';
 
 const NAMES = ['first', 'second', 'third'];
 export const WORDS: readonly string[] = ['amber', 'birch', 'cedar'];
 export const ID_COUNT = 40;
 const DIMENSION = 4;
+const SPACES = ['l2', 'ip', 'cosine'] as const;
+/** Databases of a life, by tenant; the first is there from the start. */
+const DATABASES: readonly DatabaseInput[] = [
+  { tenant: 'default_tenant', name: 'default_database' },
+  { tenant: 'default_tenant', name: 'another' },
+  { tenant: 'other_tenant', name: 'default_database' },
+];
 /** Memory that a database is opened with: the least there is, and enough. */
 export const BUDGETS: readonly number[] = [1_000_000, 512_000_000];
 
@@ -38,10 +51,18 @@ export interface Selection {
 export interface Write {
   readonly verb: 'add' | 'upsert' | 'update' | 'update metadata' | 'delete';
   readonly of: Selection;
+  /** For deletions with a filter. */
+  readonly limit: number | null;
 }
+
+/** What is wrong with a call. */
+export type Fault = 'dimension' | 'no embedding' | 'NaN' | 'limit alone';
 
 /** Ways to leave a database and to come back to it. */
 type Departure = 'reopen' | 'kill' | 'lose indexes' | 'back up and restore';
+
+/** How good an answer a query asks for; nothing for what the collection gives. */
+export type Asked = { readonly exact: true } | { readonly recall: number } | Record<string, never>;
 
 /** One step of a life; `of` numbers names or collections, whichever there are. */
 export type Deed =
@@ -54,7 +75,7 @@ export type Deed =
   | { readonly kind: 'write'; readonly of: number; readonly write: Write }
   /** Calls that are made before the first of them is answered. */
   | { readonly kind: 'together'; readonly of: number; readonly writes: readonly Write[] }
-  | { readonly kind: 'wrong'; readonly of: number; readonly fault: 'dimension' | 'no embedding' | 'NaN' }
+  | { readonly kind: 'wrong'; readonly of: number; readonly fault: Fault }
   | {
       readonly kind: 'get';
       readonly of: number;
@@ -62,7 +83,14 @@ export type Deed =
       readonly limit: number | null;
       readonly offset: number;
     }
-  | { readonly kind: 'query'; readonly of: number; readonly which: Selection; readonly nResults: number }
+  | {
+      readonly kind: 'query';
+      readonly of: number;
+      readonly which: Selection;
+      readonly nResults: number;
+      readonly asked: Asked;
+    }
+  | { readonly kind: 'other database' | 'drop database'; readonly of: number }
   | { readonly kind: 'list' | 'other opener' | 'clock jump' }
   | { readonly kind: Departure; readonly memory: number };
 
@@ -72,15 +100,21 @@ interface Known {
   mark: number;
   /** The collection as a client holds it; `null` until it is asked for. */
   held: Collection | null;
+  /** The same for a collection, its forks and theirs. */
+  readonly lineage: object;
+  readonly isFork: boolean;
 }
+
+/** How queries of all lives were answered. */
+export const seen: { readonly plans: Record<QueryPlan['kind'], number> } = {
+  plans: { empty: 0, exact: 0, cells: 0 },
+};
 
 /** Share of deeds to a collection for which it is asked for anew, though one is held. */
 const ASKED_ANEW_SHARE = 0.25;
 
-/** What vitest's comparison does, and says, is worth its time only for what differs. */
-function expectSame(found: unknown, expected: unknown): void {
-  if (!isDeepStrictEqual(found, expected)) expect(found).toEqual(expected);
-}
+/** Share of losses of indexes before which these are kept whole. */
+const SETTLED_SHARE = 0.5;
 
 function expectSound({ recordCount, faults }: VerifyReport, model: NaiveCollection): void {
   expectSame({ recordCount, faults }, { recordCount: model.records.size, faults: [] });
@@ -101,8 +135,11 @@ export class ClientLife {
   readonly #home: Home;
   readonly #chance: () => number;
   readonly #draws: readonly (() => Float32Array)[];
-  readonly #known = new Map<string, Known>();
+  /** Collections of every database there is, and of the one in use. */
+  readonly #databases = new Map<DatabaseInput, Map<string, Known>>([[DATABASES[0]!, new Map()]]);
+  #database: DatabaseInput = DATABASES[0]!;
   #client!: DatabaseClient;
+  #admin!: DatabaseAdmin;
 
   private constructor(home: Home, seed: number) {
     this.#home = home;
@@ -130,9 +167,16 @@ export class ClientLife {
     }
   }
 
-  #meet(): void {
-    for (const known of this.#known.values()) known.held = null;
-    this.#client = new DatabaseClient(async () => this.#home.backend);
+  get #known(): Map<string, Known> {
+    return this.#databases.get(this.#database)!;
+  }
+
+  #meet(database: DatabaseInput = this.#database): void {
+    for (const all of this.#databases.values()) for (const known of all.values()) known.held = null;
+    this.#database = database;
+    const scope = { tenant: database.tenant, database: database.name };
+    this.#client = new DatabaseClient(async () => this.#home.backend, scope);
+    this.#admin = new DatabaseAdmin(async () => this.#home.backend);
   }
 
   async #do(deed: Deed): Promise<void> {
@@ -147,6 +191,10 @@ export class ClientLife {
       case 'lose indexes':
       case 'back up and restore':
         return this.#leaveAndReturn(deed.kind, deed.memory);
+      case 'other database':
+        return this.#enter(DATABASES[deed.of % DATABASES.length]!);
+      case 'drop database':
+        return this.#dropDatabase(DATABASES[deed.of % DATABASES.length]!);
       case 'other opener':
         await this.#home.changeOpener?.();
         this.#meet();
@@ -164,7 +212,11 @@ export class ClientLife {
   async #doWith(
     deed: Exclude<
       Deed,
-      { kind: 'list' | 'create' | 'get or create' | Departure | 'other opener' | 'clock jump' }
+      {
+        kind:
+          | ('list' | 'create' | 'get or create' | 'other opener' | 'clock jump' | Departure)
+          | ('other database' | 'drop database');
+      }
     >,
   ): Promise<void> {
     const names = [...this.#known.keys()];
@@ -191,15 +243,18 @@ export class ClientLife {
       case 'get':
         return this.#get(collection, known.model, deed);
       case 'query':
-        return this.#query(collection, known.model, deed.which, deed.nResults);
+        return this.#query(collection, known.model, deed);
       case 'peek': {
         const expected = [...known.model.records.keys()].slice(0, 3);
         expectSame((await collection.peek({ limit: 3 })).ids, expected);
         return;
       }
-      case 'count':
+      case 'count': {
         expectSame(await collection.count(), known.model.records.size);
+        const relatives = [...this.#known.values()].filter(({ lineage }) => lineage === known.lineage);
+        expectSame(await collection.forkCount(), relatives.filter(({ isFork }) => isFork).length);
         return;
+      }
       case 'settle':
         await collection.settle();
         expectSame((await collection.stats()).recordCount, known.model.records.size);
@@ -224,11 +279,53 @@ export class ClientLife {
     const found = await this.#client.listCollections();
     expectSame(found.map(({ name }) => name).sort(), [...this.#known.keys()].sort());
     expectSame(await this.#client.countCollections(), this.#known.size);
+    const named = await this.#client.getCollections([...this.#known.keys()]);
+    expectSame(
+      named.map(({ name, metadata }) => [name, metadata]),
+      [...this.#known].map(([name, { mark }]) => [name, { mark }]),
+    );
+    if (this.#known.size < NAMES.length) {
+      await expectRefusal(this.#client.getCollections(NAMES), /_COLLECTION_NOT_FOUND$/);
+    }
+  }
+
+  /** Goes on in another database, which is made first if there is none. */
+  async #enter(database: DatabaseInput): Promise<void> {
+    const { tenant, name } = database;
+    if (this.#databases.has(database)) {
+      await expectRefusal(this.#admin.createDatabase(database), /_ALREADY_EXISTS$/);
+    } else {
+      await expectRefusal(this.#admin.getDatabase(database), /_NOT_FOUND$/);
+      const hasTenant = await this.#admin.getTenant({ name: tenant }).then(
+        () => true,
+        () => false,
+      );
+      if (!hasTenant) await this.#admin.createTenant({ name: tenant });
+      await this.#admin.createDatabase(database);
+      this.#databases.set(database, new Map());
+    }
+    const found = await this.#admin.listDatabases({ tenant });
+    const expected = [...this.#databases.keys()].filter((each) => each.tenant === tenant);
+    expectSame(
+      found.map((each) => each.name),
+      expected.map((each) => each.name).sort(),
+    );
+    expectSame((await this.#admin.getDatabase(database)).name, name);
+    this.#meet(database);
+  }
+
+  /** Deletes a database with its collections, unless it is in use or the first. */
+  async #dropDatabase(database: DatabaseInput): Promise<void> {
+    if (database === this.#database || database === DATABASES[0]) return;
+    const call = this.#admin.deleteDatabase(database);
+    if (this.#databases.delete(database)) await call;
+    else await expectRefusal(call, /_NOT_FOUND$/);
   }
 
   async #create(kind: 'create' | 'get or create', name: string, mark: number): Promise<void> {
     const known = this.#known.get(name);
-    const input = { name, metadata: { mark }, embeddingFunction: null };
+    const space = SPACES[mark % SPACES.length]!;
+    const input = { name, metadata: { mark }, configuration: { space }, embeddingFunction: null };
     if (known !== undefined && kind === 'create') {
       return expectRefusal(this.#client.createCollection(input), /_ALREADY_EXISTS$/);
     }
@@ -236,8 +333,12 @@ export class ClientLife {
       kind === 'create'
         ? await this.#client.createCollection(input)
         : await this.#client.getOrCreateCollection(input);
-    if (known === undefined) this.#known.set(name, { model: new NaiveCollection('l2'), mark, held: made });
+    if (known === undefined) {
+      const model = new NaiveCollection(space);
+      this.#known.set(name, { model, mark, held: made, lineage: {}, isFork: false });
+    }
     expectSame(made.metadata, { mark: known?.mark ?? mark });
+    expectSame(made.configuration.hnsw.space, known?.model.space ?? space);
   }
 
   async #modify(
@@ -260,21 +361,21 @@ export class ClientLife {
       return expectRefusal(collection.fork({ name: NAMES[0]! }), /_ALREADY_EXISTS$/);
     }
     await collection.fork({ name });
-    const model = new NaiveCollection('l2');
+    const model = new NaiveCollection(known.model.space);
     model.add([...known.model.records.values()]);
-    this.#known.set(name, { model, mark: known.mark, held: null });
+    this.#known.set(name, { ...known, model, held: null, isFork: true });
   }
 
   /** Applies a write to the model; gives what makes the call. */
-  #write(collection: Collection, model: NaiveCollection, { verb, of }: Write): () => Promise<void> {
+  #write(collection: Collection, model: NaiveCollection, { verb, of, limit }: Write): () => Promise<void> {
     const filter = filterOf(of);
     const isFiltered = filter.groupBelow !== undefined || filter.word !== undefined;
     if (verb !== 'delete' || !isFiltered) return this.#writeTo(collection, model, verb, idsOf(of));
-    const { length } = model.select(filter);
-    model.delete(filter);
-    return async () => {
-      expectSame(await collection.delete(inputOf(filter)), { deleted: length });
-    };
+    const ids = model.select(filter).map(({ id }) => id);
+    ids.splice(limit ?? ids.length);
+    model.delete({ ids });
+    const input = { ...inputOf(filter), ...(limit === null ? {} : { limit }) };
+    return async () => expectSame(await collection.delete(input), { deleted: ids.length });
   }
 
   /** The same by ids alone. */
@@ -302,12 +403,13 @@ export class ClientLife {
     else model[verb](records);
     const documents = records.map(({ word }) => documentOf(word));
     const embeddings = records.map(({ embedding }) => Array.from(embedding));
-    return async () => void (await collection[verb]({ ids, documents, metadatas, embeddings }));
+    const uris = records.map(({ uri }) => uri!);
+    return async () => void (await collection[verb]({ ids, documents, metadatas, embeddings, uris }));
   }
 
   /**
    * Writes that are made at once may be done in any order: they are about different records, all of them
-   * stored, so that the order cannot be seen.
+   * stored, so that the order cannot be seen. What is read amid them is of before or after each whole write.
    */
   async #writeTogether(
     collection: Collection,
@@ -315,18 +417,32 @@ export class ClientLife {
     writes: readonly Write[],
   ): Promise<void> {
     const free = new Set(model.records.keys());
+    const before = [...model.records.values()].map(rowOf);
+    const parts: ReadonlySet<string>[] = [];
     const calls = writes.flatMap(({ verb, of }) => {
       const ids = idsOf(of).filter((id) => free.delete(id));
       if (ids.length === 0) return [];
+      parts.push(new Set(ids));
       return [this.#writeTo(collection, model, verb === 'add' ? 'upsert' : verb, ids)];
     });
-    await Promise.all(calls.map((call) => call()));
+    const reads: Promise<Row[]>[] = [];
+    const made = calls.map((call, i) => {
+      const write = call();
+      if (i % 2 === 0) reads.push(collection.get({ include: COLUMNS }).then(rowsOf));
+      return write;
+    });
+    const [found] = await Promise.all([Promise.all(reads), Promise.all(made)]);
+    const after = [...model.records.values()].map(rowOf);
+    for (const rows of found) expectBetween(rows, before, after, [...parts, free]);
     expectSame(await collection.count(), model.records.size);
   }
 
   /** A call that must be refused whole. */
-  async #writeWrongly(collection: Collection, model: NaiveCollection, fault: string): Promise<void> {
+  async #writeWrongly(collection: Collection, model: NaiveCollection, fault: Fault): Promise<void> {
     const ids = ['r0', 'new one'];
+    if (fault === 'limit alone') {
+      return expectRefusal(collection.delete({ ids, limit: 1 }), /_INVALID_ARGUMENT$/);
+    }
     const good = [1, 2, 3, 4];
     if (fault === 'dimension') {
       // The first record of a collection says what its dimension is.
@@ -352,32 +468,16 @@ export class ClientLife {
       ...inputOf(filter),
       ...(limit === null ? {} : { limit }),
       offset,
-      include: ['documents', 'metadatas', 'embeddings'],
+      include: COLUMNS,
     });
     const expected = model.select(filter).slice(offset, limit === null ? undefined : offset + limit);
-    expectSame(
-      found.ids,
-      expected.map(({ id }) => id),
-    );
-    expectSame(
-      found.documents,
-      expected.map(({ word }) => documentOf(word)),
-    );
-    expectSame(
-      found.metadatas,
-      expected.map(({ group }) => ({ group })),
-    );
-    expectSame(
-      found.embeddings,
-      expected.map(({ embedding }) => Array.from(embedding)),
-    );
+    expectSame(rowsOf(found), expected.map(rowOf));
   }
 
   async #query(
     collection: Collection,
     model: NaiveCollection,
-    which: Selection,
-    nResults: number,
+    { which, nResults, asked }: Pick<Deed & { kind: 'query' }, 'which' | 'nResults' | 'asked'>,
   ): Promise<void> {
     const queries = [this.#draw(), this.#draw()];
     const filter = filterOf(which);
@@ -385,20 +485,29 @@ export class ClientLife {
       ...inputOf(filter),
       queryEmbeddings: queries.map((query) => Array.from(query)),
       nResults,
-      exact: true,
+      ...asked,
+      explain: true,
       include: ['distances'],
     });
-    const hits = found.ids.map((ids, i) =>
-      ids.map((id, k): Hit => ({ id, distance: found.distances[i]![k]! })),
-    );
-    expectSame(
-      hits,
-      queries.map((query) => model.nearest(query, nResults, filter)),
-    );
+    for (const [i, query] of queries.entries()) {
+      const hits = found.ids[i]!.map((id, k): Hit => ({ id, distance: found.distances[i]![k]! }));
+      const { kind } = found.plans![i]!;
+      seen.plans[kind]++;
+      // What cells choose is right in all but that nearer ones may be missing.
+      const all = model.nearest(query, kind === 'cells' ? ID_COUNT : nResults, filter);
+      const ids = new Set(hits.map(({ id }) => id));
+      expectSame(hits, kind === 'cells' ? all.filter(({ id }) => ids.has(id)) : all);
+      expectSame(hits.length, Math.min(nResults, all.length));
+      if ('exact' in asked) expectSame(kind === 'cells', false);
+    }
   }
 
   async #leaveAndReturn(kind: Departure, memory: number): Promise<void> {
     const { reopen, kill, loseIndexes, backUpAndRestore } = this.#home;
+    if (kind === 'lose indexes' && loseIndexes !== undefined && this.#chance() < SETTLED_SHARE) {
+      // What was never kept cannot be lost.
+      for (const found of await this.#client.listCollections()) await found.settle();
+    }
     if (kind === 'reopen') await reopen?.(memory);
     else if (kind === 'kill') await kill?.(memory);
     else if (kind === 'lose indexes') await loseIndexes?.(memory);
@@ -407,19 +516,27 @@ export class ClientLife {
   }
 
   async #compareAll(): Promise<void> {
+    for (const database of this.#databases.keys()) {
+      this.#meet(database);
+      await this.#compareDatabase();
+    }
+  }
+
+  async #compareDatabase(): Promise<void> {
     await this.#list();
     const all: Selection = { first: 0, count: ID_COUNT, hasIds: false, groupBelow: null, word: null };
     for (const [name, { model }] of this.#known) {
       const collection = await this.#client.getCollection({ name });
       await this.#get(collection, model, { which: all, limit: null, offset: 0 });
-      await this.#query(collection, model, all, ID_COUNT);
+      await this.#query(collection, model, { which: all, nResults: ID_COUNT, asked: { exact: true } });
       expectSound(await collection.verify(), model);
     }
   }
 
   #record(id: string): NaiveRecord {
     const word = WORDS[Math.floor(this.#chance() * WORDS.length)]!;
-    return { id, embedding: this.#draw(), group: Math.floor(this.#chance() * 100), word };
+    const uri = `https://tessera.test/${Math.floor(this.#chance() * 1_000)}`;
+    return { id, embedding: this.#draw(), group: Math.floor(this.#chance() * 100), word, uri };
   }
 
   #draw(): Float32Array {

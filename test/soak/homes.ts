@@ -6,10 +6,20 @@ import type { Backend } from '../../src/api/index.ts';
 import { systemClock } from '../../src/base/index.ts';
 import { HttpBackend } from '../../src/client/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
+import type { IndexTuning } from '../../src/query/index.ts';
 import { createServer, type Listener, listen } from '../../src/server/index.ts';
 import { backup, restore } from '../../src/transfer/index.ts';
 import { BUILT_WORKER } from '../support/database.ts';
-import { dropFollowers } from '../support/kept-cells.ts';
+import { dropFollowers, SMALL_TUNING, withFile } from '../support/kept-cells.ts';
+
+/**
+ * Cells from eight rows on, for a collection of these lives has forty records at most: no cells would be
+ * made, kept, lost or searched otherwise. Threads make their indexes themselves, and take no tuning.
+ */
+const TINY_INDEX: IndexTuning = {
+  cells: { ...SMALL_TUNING, startCount: 8, sizeMin: 3 },
+  keeper: { lagMin: 2, lagShare: 0 },
+};
 
 /** See the top of this file. What cannot happen there is left out. */
 export interface Home {
@@ -26,6 +36,16 @@ export interface Home {
   changeOpener?(): Promise<void>;
   jumpClock?(ms: number): void;
   leave(): Promise<void>;
+}
+
+/** Cells that were taken away, in all lives. */
+export let cellsLost = 0;
+
+function cellCountOf(file: string): number {
+  return withFile(file, (database) => {
+    const hasTable = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'cells'").get() !== undefined;
+    return hasTable ? Number(database.prepare('SELECT COUNT(*) FROM cells').get()![0]) : 0;
+  });
 }
 
 /** How the backend is reached. */
@@ -67,7 +87,8 @@ class LocalHome {
       monotonicMs: (): number => systemClock.monotonicMs(),
     };
     const settings = { path: this.#path, threads: this.#threads, memory: this.#memory };
-    const opened = await openDatabase(settings, { workerUrl: BUILT_WORKER, clock });
+    const tuning = this.#threads === 0 ? { indexTuning: TINY_INDEX } : {};
+    const opened = await openDatabase(settings, { workerUrl: BUILT_WORKER, clock, ...tuning });
     this.#openers.push(opened);
     this.backend = await this.#reached(opened);
   }
@@ -97,7 +118,10 @@ class LocalHome {
   async loseIndexes(memory: number): Promise<void> {
     await this.close();
     const folder = join(this.#path!, 'collections');
-    for (const name of readdirSync(folder)) dropFollowers(join(folder, name));
+    for (const name of readdirSync(folder)) {
+      cellsLost += cellCountOf(join(folder, name));
+      dropFollowers(join(folder, name));
+    }
     this.#memory = memory;
     await this.open();
   }

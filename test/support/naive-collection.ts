@@ -15,6 +15,8 @@ export interface NaiveRecord {
   readonly group: number;
   /** The document says it. */
   readonly word: string;
+  /** Of the tests that write any. */
+  readonly uri?: string;
 }
 
 /** One answer of a query. */
