@@ -28,8 +28,8 @@ const REACHABLE_GROWTH_MAX = 1.05;
 /** Three minutes are too few for resident memory to settle; in an hour it stays below 210 MB. */
 const RSS_MAX = 300e6;
 /**
- * Part of the deleted records of which something may be found: where SQLite has moved a record to another page,
- * a copy can stay in the unused middle of the former one (docs/reliability.md).
+ * Part of the deleted records of which something may be found: where SQLite has moved a record to another
+ * page, a copy can stay in the unused middle of the former one (docs/reliability.md).
  */
 const FOUND_SHARE_MAX = 0.01;
 /** In a soak some 18 MB of live data, so that what a log takes beside them weighs as it does in use. */
