@@ -12,9 +12,8 @@ import { IS_SOAK, Rounds } from './rounds.ts';
 import { startServer } from './served.ts';
 
 /** Clashes of each Node in every run of the tests. */
-const CLASH_COUNT = 1;
+const rounds = new Rounds(1, 20_261_134);
 const CLASH_MS = IS_SOAK ? 15_000 : 1_000;
-const rounds = new Rounds(CLASH_COUNT, 20_261_134);
 const CLIENT_COUNT = 64;
 
 test(`${rounds.title} clashes of ${CLIENT_COUNT} clients of a server are linearizable`, {

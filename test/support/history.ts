@@ -17,6 +17,7 @@
  * Korach, 1997, for whom each value is written once). So the search neither goes on where one of these is
  * out of reach, nor tells apart values that no read waits for.
  */
+
 /** What a call does to the record, or what it saw; `null` stands for no record. */
 export type Action =
   | { readonly kind: 'upsert' | 'add' | 'update'; readonly value: string }
