@@ -35,7 +35,7 @@ import {
   type VerifyReport,
 } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import { absorbText, erase, repair, textStatistics, vacuum, verify } from '../maintenance/index.ts';
+import { absorbText, repair, textStatistics, vacuum, verify } from '../maintenance/index.ts';
 import {
   checkSelection,
   type DocumentContext,
@@ -57,6 +57,7 @@ import {
 import { Catalogue, checkCurrent } from './catalogue.ts';
 import type { Components, EngineRole } from './components.ts';
 import { Directory } from './directory.ts';
+import { Erasure } from './erasure.ts';
 import { checkFileSystem } from './file-system.ts';
 import { copyCollection, type Filling, fillFork, fillSalvage } from './fork.ts';
 import { type OpenCollection, OpenCollections } from './open-collections.ts';
@@ -72,9 +73,6 @@ export type WriteCall =
 /** How long one slice of work on a vector index lasts: short enough for a query to wait for. */
 const SLICE_MS = 2;
 
-/** How long `settle` tries to empty write-ahead logs that others are using. */
-const FOLDING_MS_MAX = 500;
-
 /** Records written to a collection after which a reader opens it before anybody asks. */
 const OPENING_COUNT = 16_384;
 
@@ -88,8 +86,7 @@ export class Engine {
   readonly #open: OpenCollections;
   /** Collections that wait for maintenance. */
   readonly #untidy = new Set<string>();
-  /** Collections written to since their write-ahead logs were last emptied. */
-  readonly #unfolded = new Set<string>();
+  readonly #erasure: Erasure;
 
   /**
    * Opens or creates a database. Errors: `TESSERA_NOT_A_DATABASE`, `TESSERA_NEWER_FORMAT`, those of files and
@@ -106,6 +103,7 @@ export class Engine {
     const store = CatalogueStore.open({ ...lasting, path: directory.cataloguePath });
     this.catalogue = new Catalogue(store, components.random);
     this.#open = new OpenCollections(directory, settings, (id) => this.catalogue.has(id), components);
+    this.#erasure = new Erasure(this.#open, this.catalogue, this.#role.kind === 'reader', this.#nowMs);
     if (settings.readOnly) return;
     directory.makeCollectionsFolder();
     if (settings.path !== null && this.#role.kind !== 'reader') {
@@ -202,29 +200,22 @@ export class Engine {
   *settle(scope: CollectionScope): Generator<void, void> {
     while (this.#settleSlice(scope)) yield;
     if (this.#settings.readOnly) return;
-    while (this.#eraseSlice(scope)) yield;
-    // Others of this directory read for milliseconds; one that reads for longer is not waited for.
-    const endMs = this.#nowMs() + FOLDING_MS_MAX;
-    for (this.fold(); this.isUnfolded && this.#nowMs() < endMs; this.fold()) yield;
+    yield* this.#erasure.settle(() => this.#open.find(this.catalogue.collection(scope)));
   }
 
   /** Whether former states of pages may be in write-ahead logs. */
   get isUnfolded(): boolean {
-    return this.#unfolded.size > 0 || this.catalogue.isUnfolded;
+    return this.#erasure.isUnfolded;
   }
 
-  /** Empties the write-ahead logs that nobody else is using. */
-  fold(): void {
-    try {
-      for (const id of this.#unfolded) {
-        const collection = this.#open.peek(id);
-        if (collection === undefined || collection.store.database.foldLog()) this.#unfolded.delete(id);
-      }
-      this.catalogue.fold();
-    } catch (error) {
-      // A full or failing disk: what is acknowledged is in the log, and the next call hears of it.
-      if (!(error instanceof DatabaseError)) throw error;
-    }
+  /**
+   * For a moment when nothing was called for a while: leaves nothing in files of what was deleted. Returns
+   * whether `maintain` has something to do before that is so.
+   */
+  calm(): boolean {
+    const due = this.#erasure.calm();
+    for (const id of due) this.#untidy.add(id);
+    return due.length > 0;
   }
 
   /** Copies a collection as of now under another name, slice by slice. Errors: those of `copyCollection`. */
@@ -340,8 +331,7 @@ export class Engine {
   }
 
   close(): void {
-    // The last one to close a file folds its log; another process that has it open may be there for long.
-    if (!this.#settings.readOnly) this.fold();
+    if (!this.#settings.readOnly) this.#erasure.close();
     this.#open.closeAll();
     this.catalogue.close();
   }
@@ -439,7 +429,7 @@ export class Engine {
   #markUntidy(collection: OpenCollection): void {
     if (this.#settings.readOnly) return;
     // Also by a reader that writes until the writer is there: who comes later knows nothing of it.
-    this.#unfolded.add(collection.id);
+    this.#erasure.note(collection.id);
     if (this.#role.kind === 'reader') return;
     collection.isFileUntidy = true;
     collection.isIndexUntidy = this.#role.kind !== 'writer';
@@ -458,15 +448,6 @@ export class Engine {
     return !this.#settings.readOnly && absorbText(store, collection.isTextIndexWanted);
   }
 
-  /** One slice of removing what is left of deleted records, by the thread that looks after files. */
-  #eraseSlice(scope: CollectionScope): boolean {
-    const collection = this.#open.find(this.catalogue.collection(scope));
-    if (collection === null) return false;
-    this.#unfolded.add(collection.id);
-    if (this.#role.kind === 'reader') return false;
-    return erase(collection.store) || vacuum(collection.store);
-  }
-
   /** One slice of what a collection waits for. Returns whether more is left. */
   #tidy(collection: OpenCollection): boolean {
     const { store, indexes } = collection;
@@ -475,9 +456,9 @@ export class Engine {
       indexes.maintain(SLICE_MS, this.#nowMs);
       return true;
     }
-    if (!collection.isFileUntidy) return false;
+    if (!collection.isFileUntidy) return this.#erasure.tidy(collection);
     collection.isFileUntidy = absorbText(store, collection.isTextIndexWanted) || vacuum(store);
-    return collection.isFileUntidy;
+    return collection.isFileUntidy || this.#erasure.tidy(collection);
   }
 
   /** What a process that died has left; where that cannot be done now, the next opening tries again. */

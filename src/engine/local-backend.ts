@@ -406,14 +406,14 @@ export class LocalBackend implements Backend {
     });
   }
 
-  /** Empties write-ahead logs once nothing was called for a while: deleted records are in no file then. */
+  /** Once nothing was called for a while, the engine sees to it that deleted records are in no file. */
   #scheduleFolding(): void {
     if (this.#calmTimer !== undefined) {
       this.#calmTimer.refresh();
     } else if (this.#engine.isUnfolded) {
       this.#calmTimer = setTimeout(() => {
         this.#calmTimer = undefined;
-        this.#engine.fold();
+        if (this.#engine.calm()) this.#scheduleMaintenance();
       }, CALM_MS).unref();
     }
   }

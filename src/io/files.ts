@@ -199,6 +199,18 @@ export const systemFiles: Files = {
   syncDirectory: (path) => guard(path, () => syncDirectory(path)),
 };
 
+/** Reads bytes of a file from a place on, as many as there are up to the room for them. Returns how many. */
+export type ReadAt = (into: Uint8Array, at: number) => number;
+
+/** Opens a file for `work` to read parts of. Never one that SQLite locks. Errors: as `readTextFile`. */
+export function readParts<T>(path: string, work: (readAt: ReadAt) => T): T {
+  return guard(path, () =>
+    withDescriptor(path, 'r', (descriptor) =>
+      work((into, at) => readSync(descriptor, into, 0, into.length, at)),
+    ),
+  );
+}
+
 /** The text of a file. Errors: `TESSERA_IO`, `TESSERA_READ_ONLY` where it may not be read. */
 export function readTextFile(path: string): string {
   return guard(path, () => readFileSync(path, 'utf8'));

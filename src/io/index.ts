@@ -3,7 +3,7 @@
  * threads.
  */
 export { checksum } from './checksum.ts';
-export { type Files, readTextFile, systemFiles, watchTextFile } from './files.ts';
+export { type Files, type ReadAt, readParts, readTextFile, systemFiles, watchTextFile } from './files.ts';
 export { machineMemoryBytes, machineThreads, makeThreadNice } from './machine.ts';
 export { appendBytes, fileBytes, homeFolder, packageFolder, readFileIfThere } from './model-files.ts';
 export { checkThreadFile } from './thread-file.ts';

@@ -1,10 +1,10 @@
 /**
  * Removes what followers keep in the file of records that are deleted, slice by slice.
  *
- * SQLite overwrites what it frees (`secure_delete`), so records and embeddings are gone from the file with
- * their deletion, but for copies in the unused part of pages that it had moved records out of, of which
- * nothing is known here (docs/reliability.md). Trigrams of deleted documents stay in the text index until it
- * is merged, and the cells of a collection that lost all its records still say where these were.
+ * Records and embeddings are gone from the file with their deletion, for SQLite overwrites what it frees
+ * (`secure_delete`), and copies of them with the next pass over the pages (remnants.ts). Trigrams of deleted
+ * documents stay in the text index until it is merged, and the cells of a collection that lost all its
+ * records still say where these were.
  */
 import { DatabaseError } from '../base/index.ts';
 import type { RecordStore } from '../records/index.ts';

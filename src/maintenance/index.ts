@@ -4,6 +4,7 @@
  */
 
 export { erase } from './erase.ts';
+export { RemnantEraser } from './remnants.ts';
 export { repair } from './repair.ts';
 export { absorbText, textStatistics } from './text.ts';
 export { vacuum } from './vacuum.ts';

@@ -96,6 +96,14 @@ export const IDENTITY_SQL = `CREATE TABLE IF NOT EXISTS identity (
   id INTEGER PRIMARY KEY CHECK (id = 1), collection_id TEXT NOT NULL, life TEXT NOT NULL
 )`;
 
+/**
+ * Up to how many changes and deletions of records nothing is left of what they removed (see
+ * maintenance/remnants.ts); made when that is first found out.
+ */
+export const ERASED_SQL = `CREATE TABLE IF NOT EXISTS erased (
+  id INTEGER PRIMARY KEY CHECK (id = 1), changes INTEGER NOT NULL
+)`;
+
 /** Which collections are copies of which; made with the first fork. */
 export const FORKS_SQL = `CREATE TABLE IF NOT EXISTS forks (
   id TEXT PRIMARY KEY, source_id TEXT NOT NULL, root_id TEXT NOT NULL

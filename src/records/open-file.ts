@@ -14,7 +14,7 @@ import type { Durability } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { systemFiles } from '../io/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
-import { APPLICATION_ID, FORKS_SQL, IDENTITY_SQL, PAGE_BYTES } from './format.ts';
+import { APPLICATION_ID, ERASED_SQL, FORKS_SQL, IDENTITY_SQL, PAGE_BYTES } from './format.ts';
 import { LOG_PAGES_MIN } from './log-length.ts';
 import { isUnwritable, openUnwritable } from './unwritable.ts';
 
@@ -184,7 +184,7 @@ function checkVersion(database: SqlDatabase, migrations: readonly string[]): num
 const knownTables = new Map<string, ReadonlyMap<string, string>>();
 
 /** Tables that come with no version, and are as here where they are. */
-const LATER_TABLES = [IDENTITY_SQL, FORKS_SQL];
+const LATER_TABLES = [IDENTITY_SQL, FORKS_SQL, ERASED_SQL];
 
 const TABLES_SQL = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
 

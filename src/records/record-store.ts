@@ -7,7 +7,7 @@
 import { type ChangesRequest, isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
-import { COLLECTION_MIGRATIONS, PAGE_BYTES, rowsPerBlock } from './format.ts';
+import { COLLECTION_MIGRATIONS, ERASED_SQL, PAGE_BYTES, rowsPerBlock } from './format.ts';
 import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
 import { LOG_PAGES_MIN, LogLength } from './log-length.ts';
 import { formerPaths, type OpenFileOptions, openFile } from './open-file.ts';
@@ -154,6 +154,25 @@ export class RecordStore {
    */
   writeBehind(work: (state: StoreState) => void): boolean {
     return this.database.writeBehind(() => work(this.liveState()));
+  }
+
+  /**
+   * How many changes and deletions of records there were up to the latest of which nothing is left in the
+   * file; 0 where it does not say. Belongs inside `read`.
+   */
+  erasedChanges(): number {
+    const table = this.database.prepare(
+      "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erased'",
+    );
+    if (table.get() === undefined) return 0;
+    const [changes] = this.database.prepare('SELECT changes FROM erased').get() ?? [];
+    return Number.isSafeInteger(changes) ? (changes as number) : 0;
+  }
+
+  /** Notes the same. Belongs inside a write transaction. */
+  noteErased(changes: number): void {
+    this.database.exec(ERASED_SQL);
+    this.database.prepare('INSERT OR REPLACE INTO erased (id, changes) VALUES (1, ?)').run(changes);
   }
 
   /** Makes sure that what is committed is on the disk, where commits do not wait for it. */

@@ -15,6 +15,7 @@ import { systemFiles } from '../../src/io/index.ts';
 import { openSqlDatabase } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, queryRequest, type TestRecord } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
+import { pagesWithRemnants } from '../support/gaps.ts';
 import { collectionFile, SMALL_INDEX, withFile } from '../support/kept-cells.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -115,6 +116,60 @@ describe('records that were deleted', () => {
     await backend.settle(scope);
     expect(cells()).toBeGreaterThan(0);
     expect(await backend.verify(scope)).toMatchObject({ faultCount: 0 });
+  });
+});
+
+describe('copies of records that SQLite has left where it had moved them', () => {
+  /** Records of many lengths that change and go, until there are such copies. */
+  async function churned(count = 300): Promise<{ file: string; backend: Backend; scope: CollectionScope }> {
+    const path = temporaryDirectory();
+    const backend = await openTestDatabase({ path });
+    const scope = await makeCollection(backend);
+    const ids = Array.from({ length: count }, (_, i) => `${i}`);
+    for (let turn = 0; turn < 5; turn++) {
+      const records = ids.map((id, i) => {
+        const document = `${id} in turn ${turn} `.padEnd(20 + ((i * 37 + turn * 53) % 300), '.');
+        return { id, document, embedding: [i, turn] };
+      });
+      await backend.upsert(scope, batchOf(...records));
+      await backend.delete(scope, deleteRequest({ ids: ids.filter((_, i) => (i + turn) % 7 === 0) }));
+    }
+    return { file: collectionFile(path, scope.collectionId), backend, scope };
+  }
+
+  const NONE = { records: 0, vectors: 0 };
+
+  it('are gone once the collection is settled', async () => {
+    const { file, backend, scope } = await churned();
+    await backend.settle(scope);
+    expect(pagesWithRemnants(file)).toEqual(NONE);
+  });
+
+  it('are gone once the database is closed', async () => {
+    const { file, backend } = await churned();
+    await backend.close();
+    expect(pagesWithRemnants(file)).toEqual(NONE);
+  });
+
+  it('are gone once nothing was called for a while', async () => {
+    const { file } = await churned();
+    await expect.poll(() => statSync(`${file}-wal`).size, { timeout: 20_000, interval: 200 }).toBe(0);
+    expect(pagesWithRemnants(file)).toEqual(NONE);
+  });
+
+  it('stay in a large collection of which little has changed until it is settled', async () => {
+    const { file, backend, scope } = await churned();
+    await backend.settle(scope);
+    for (let i = 0; i < 25; i++) {
+      const records = Array.from({ length: 1_000 }, (_, j) => ({ id: `more-${i}-${j}`, embedding: [i, j] }));
+      await backend.add(scope, batchOf(...records));
+    }
+    const documents = Array.from({ length: 200 }, (_, i) => ({ id: `${i}`, document: '.'.repeat(i * 3) }));
+    await backend.update(scope, batchOf(...documents));
+    await expect.poll(() => statSync(`${file}-wal`).size, { timeout: 20_000, interval: 200 }).toBe(0);
+    expect(pagesWithRemnants(file).records).toBeGreaterThan(0);
+    await backend.settle(scope);
+    expect(pagesWithRemnants(file)).toEqual(NONE);
   });
 });
 
