@@ -155,7 +155,7 @@ export class RemnantEraser {
   }
 }
 
-/** Changes and deletions of records that there ever were: all that a change sequence counts beside records. */
+/** Changes and deletions that there ever were: all that the sequence counts beside new records. */
 function changeCount({ sequence, nextRow }: StoreState): number {
   return sequence - (nextRow - 1);
 }
