@@ -13,6 +13,9 @@ import type { OpenCollection, OpenCollections } from './open-collections.ts';
 /** How long `settle` tries to empty write-ahead logs that others are using. */
 const FOLDING_MS_MAX = 500;
 
+/** How long closing may take for gaps: who closes waits for it, and a service manager may not wait long. */
+const CLOSING_MS_MAX = 1_000;
+
 /** Records of a collection whose gaps are cleared unasked: a pass takes a quarter of a second. */
 const RECORDS_UNASKED_MAX = 20_000;
 
@@ -104,10 +107,11 @@ export class Erasure {
 
   /** Clears gaps and empties logs, which the last one to close a file does: others may have it for long. */
   close(): void {
+    const endMs = this.#nowMs() + CLOSING_MS_MAX;
     for (const id of this.#unfolded) {
       if (!this.#begin(id)) continue;
       const collection = this.#open.peek(id)!;
-      while (this.tidy(collection));
+      while (this.#nowMs() < endMs && this.tidy(collection));
     }
     this.fold();
   }
