@@ -47,7 +47,7 @@ export default defineConfig({
     ...common,
     sequence: { sequencer: ShuffledWithin },
     projects: [
-      { test: { ...common, name: 'apart', include: APART } },
+      { test: { ...common, name: 'apart', include: APART, globalSetup: 'test/support/bundle-programs.ts' } },
       {
         test: {
           ...common,
