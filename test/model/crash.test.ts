@@ -15,10 +15,11 @@ import { makeCollection, openTestDatabase } from '../support/database.ts';
 import { FAMILIES } from '../support/hard-vectors.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
 import { NaiveCollection, type NaiveRecord, nearestRequest } from '../support/naive-collection.ts';
+import { programPath } from '../support/programs.ts';
 import { RecallTally } from '../support/recall-tally.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-const PROGRAM = new URL('../support/churning-process.mjs', import.meta.url).pathname;
+const PROGRAM = programPath('churning-process');
 
 /** Kills of a run; more of them by `CRASH_KILLS=1000 npx vitest run test/model/crash.test.ts`. */
 const KILLS = Number(process.env['CRASH_KILLS'] ?? 16);

@@ -8,9 +8,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import { seededNumbers } from '../../src/base/index.ts';
 import { type Collection, DatabaseClient } from '../../src/client/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
+import { programPath } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-const PROGRAM = new URL('../support/reembedding-process.mjs', import.meta.url).pathname;
+const PROGRAM = programPath('reembedding-process');
 
 /** Batches that a process lives for, beginning with those of the first life. */
 const LIVES = [1, 3, 2, 5, 4, Number.POSITIVE_INFINITY];

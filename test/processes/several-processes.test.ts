@@ -9,10 +9,11 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
+import { programPath } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-const PROGRAM = new URL('../support/process.mjs', import.meta.url).pathname;
-const LOAD = new URL('../support/load.mjs', import.meta.url).pathname;
+const PROGRAM = programPath('process');
+const LOAD = programPath('load');
 
 /** Another process with the same directory open; `ask` sends it a command and waits for its answer. */
 class OtherProcess {

@@ -8,9 +8,10 @@ import type { Backend } from '../../src/api/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { batchOf } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
+import { programPath } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-const READER = new URL('../support/reader.mjs', import.meta.url).pathname;
+const READER = programPath('reader');
 const NOBODY = 65_534;
 
 /** Takes the right to write from a directory and all in it, or gives it back. */

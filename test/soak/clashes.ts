@@ -7,9 +7,10 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished } from 'vitest';
 import { seededNumbers } from '../../src/base/index.ts';
 import { type Action, isLinearizable, type Operation } from '../support/history.ts';
+import { programPath } from '../support/programs.ts';
 import type { Rounds } from './rounds.ts';
 
-const PROGRAM = new URL('./clashing-process.mjs', import.meta.url).pathname;
+const PROGRAM = programPath('clashing-process');
 export const PROCESS_COUNT = 4;
 /** Records that they clash over. */
 export const ID_COUNT = 8;

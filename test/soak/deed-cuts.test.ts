@@ -7,6 +7,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { seededNumbers } from '../../src/base/index.ts';
+import { programPath } from '../support/programs.ts';
 import { fleetingDirectory } from '../support/temporary.ts';
 import { DEEDS, type Deed, NEXT_FORMAT } from './deeds.ts';
 import { type Judgement, PowerCuts, type Recorded, STATES_PER_CUT, VARIANTS } from './power-cuts.ts';
@@ -18,7 +19,7 @@ const names = Object.keys(DEEDS);
 const rounds = new Rounds(names.length, 20_261_133);
 /** Moments of a recorded deed at which the power fails. */
 const CUT_COUNT = IS_SOAK ? 40 : 8;
-const DEED_PROCESS = new URL('./deed-process.mjs', import.meta.url).pathname;
+const DEED_PROCESS = programPath('deed-process');
 
 /** Does a deed in a folder that was prepared for it, and records what the disk sees. */
 async function record(name: string, { prepare }: Deed, chance: () => number): Promise<Recorded> {

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished } from 'vitest';
 import type { IndexTuning } from '../../src/query/index.ts';
+import { programPath } from '../support/programs.ts';
 import { lineOf, type State, type Stream, statesOf } from './streams.ts';
 
-export const WRITING_PROCESS = new URL('./writing-process.mjs', import.meta.url).pathname;
+export const WRITING_PROCESS = programPath('writing-process');
 
 /** What writing-process.mjs is told. */
 export interface WriterOptions {

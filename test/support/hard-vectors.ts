@@ -7,8 +7,12 @@ export type Family = (dimension: number, chance: Chance) => () => Float32Array;
 
 export const gaussian = (chance: Chance): number =>
   Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
-export const vector = (dimension: number, component: (i: number) => number): Float32Array =>
-  Float32Array.from({ length: dimension }, (_, i) => component(i));
+export const vector = (dimension: number, component: (i: number) => number): Float32Array => {
+  // `Float32Array.from` takes twice as long, and millions of components are drawn.
+  const values = new Float32Array(dimension);
+  for (let i = 0; i < dimension; i++) values[i] = component(i);
+  return values;
+};
 
 /** Each makes a source of vectors that is hard in its own way. */
 export const FAMILIES = {
