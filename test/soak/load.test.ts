@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { IS_SOAK, Rounds } from './rounds.ts';
 import { startServer } from './served.ts';
 
-/** For a soak of a few minutes beside other work: `HALF_LOAD=1 npm run soak -- load --minutes 3`. */
+/** As continuous integration has it for three minutes, beside other tests. */
 const IS_HALF_LOAD = IS_SOAK && process.env['HALF_LOAD'] !== undefined;
 /** Seconds of load, each a round. */
 const rounds = new Rounds(6, 20_261_133);
