@@ -194,8 +194,8 @@ export class Engine {
   }
 
   /**
-   * Brings the indexes up to all that is stored, slice by slice, and leaves nothing in any file of what was
-   * deleted. Where nothing may be written, what is kept in the file stays as it is.
+   * Brings the indexes up to all that is stored, slice by slice, and leaves no text, metadata or embedding in
+   * any file that was deleted. Where nothing may be written, what is kept in the file stays as it is.
    */
   *settle(scope: CollectionScope): Generator<void, void> {
     while (this.#settleSlice(scope)) yield;
@@ -326,6 +326,7 @@ export class Engine {
       if (collection !== undefined) isMoreLeft = this.#tidy(collection);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
+      this.#erasure.giveUp(id);
     }
     if (!isMoreLeft) this.#untidy.delete(id);
   }

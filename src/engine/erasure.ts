@@ -3,15 +3,25 @@
  * of pages (maintenance/remnants.ts), and former states of pages in write-ahead logs.
  *
  * All of it goes when a collection is settled. When nothing was called for a while, and at closing, logs are
- * emptied, and gaps are cleared where that is quickly done, or is little beside what was changed.
+ * emptied, and gaps are cleared where that is quickly done, or is little beside what was changed. A pass over
+ * the gaps is kept here and not with the open collection, which may be closed for others and opened again.
  */
 import { DatabaseError } from '../base/index.ts';
-import { erase, vacuum } from '../maintenance/index.ts';
+import { erase, outstandingChanges, RemnantPass, vacuum } from '../maintenance/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { OpenCollection, OpenCollections } from './open-collections.ts';
 
 /** How long `settle` tries to empty write-ahead logs that others are using. */
 const FOLDING_MS_MAX = 500;
+
+/**
+ * Passes of one `settle`: another one where records were changed during the first, since what SQLite moves
+ * then may lie where the pass has been.
+ */
+const PASSES_MAX = 2;
+
+/** Turns at a slice between calls while other connections hold the lock. */
+const LOCKED_MAX = 50;
 
 /** How long closing may take for gaps: who closes waits for it, and a service manager may not wait long. */
 const CLOSING_MS_MAX = 1_000;
@@ -26,6 +36,12 @@ const RECORDS_UNASKED_MAX = 20_000;
  */
 const CHANGES_PER_RECORD = 1 / 20;
 
+/** A pass that is made between calls. */
+interface Underway {
+  readonly pass: RemnantPass;
+  lockedCount: number;
+}
+
 /** See the top of this file. */
 export class Erasure {
   readonly #open: OpenCollections;
@@ -34,8 +50,9 @@ export class Erasure {
   readonly #nowMs: () => number;
   /** Collections written to since their write-ahead logs were last emptied. */
   readonly #unfolded = new Set<string>();
-  /** Collections whose gaps are being cleared between calls, and up to which change. */
-  readonly #underway = new Map<string, number>();
+  readonly #underway = new Map<string, Underway>();
+  /** Collections whose passes leave something, with the changes that there were: because of damage. */
+  readonly #hopeless = new Map<string, number>();
 
   /** `isReader` says that another engine of this process looks after files. */
   constructor(open: OpenCollections, catalogue: Catalogue, isReader: boolean, nowMs: () => number) {
@@ -55,40 +72,75 @@ export class Erasure {
     return this.#unfolded.size > 0 || this.#catalogue.isUnfolded;
   }
 
-  /** Leaves nothing of what is deleted by now in any file, slice by slice. */
+  /**
+   * Leaves nothing of what is deleted by now in any file, slice by slice, but for what damage hides. Errors:
+   * those of writing; `TESSERA_BUSY` where another process has the lock for too long.
+   */
   *settle(find: () => OpenCollection | null): Generator<void, void> {
-    const goal = this.#isReader ? 0 : (find()?.remnants.goal() ?? 0);
-    while (this.#settleSlice(find(), goal)) yield;
+    while (this.#settleSlice(find(), ({ store }) => erase(store))) yield;
+    if (!this.#isReader) yield* this.#clearGaps(find);
+    while (this.#settleSlice(find(), ({ store }) => vacuum(store))) yield;
     // Others of this directory read for milliseconds; one that reads for longer is not waited for.
     const endMs = this.#nowMs() + FOLDING_MS_MAX;
     for (this.fold(); this.isUnfolded && this.#nowMs() < endMs; this.fold()) yield;
   }
 
-  #settleSlice(collection: OpenCollection | null, goal: number): boolean {
+  /** One slice by the thread that looks after files. */
+  #settleSlice(collection: OpenCollection | null, work: (collection: OpenCollection) => boolean): boolean {
     if (collection === null) return false;
     this.#unfolded.add(collection.id);
-    if (this.#isReader) return false;
-    const { store, remnants } = collection;
-    return erase(store) || remnants.step(goal) || vacuum(store);
+    return !this.#isReader && work(collection);
+  }
+
+  *#clearGaps(find: () => OpenCollection | null): Generator<void, void> {
+    try {
+      for (let count = 0; count < PASSES_MAX; count++) {
+        const pass = beginPass(find());
+        if (pass === null) return;
+        while (this.#settleSlice(find(), ({ store }) => pass.step(store, true) === 'more')) yield;
+      }
+    } catch (error) {
+      // What is damaged is for `verify` to name and for `repair` to mend.
+      if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+    }
   }
 
   /**
-   * For a moment when nothing was called for a while: empties the logs, unless gaps are to be cleared before.
-   * Returns the collections for which `tidy` has something to do.
+   * For a moment when nothing was called for a while: empties the logs, and begins to clear gaps. Returns the
+   * collections for which `tidy` has something to do.
    */
   calm(): string[] {
     const due = this.#isReader ? [] : [...this.#unfolded].filter((id) => this.#begin(id));
-    if (due.length === 0) this.fold();
+    this.fold();
     return due;
   }
 
   /** Clears some gaps of a collection, if that is under way. Returns whether more is left. */
-  tidy({ id, remnants }: OpenCollection): boolean {
-    const goal = this.#underway.get(id);
-    if (goal === undefined) return false;
-    if (remnants.step(goal)) return true;
+  tidy({ id, store }: OpenCollection): boolean {
+    const underway = this.#underway.get(id);
+    if (underway === undefined) return false;
+    const { pass } = underway;
+    // Its log is to be emptied once more, also where it just was.
+    this.#unfolded.add(id);
+    try {
+      const outcome = pass.step(store, false);
+      if (outcome === 'more') return true;
+      if (outcome === 'locked' && ++underway.lockedCount < LOCKED_MAX) return true;
+      if (outcome === 'incomplete') this.#hopeless.set(id, pass.total);
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+      this.#hopeless.set(id, pass.total);
+    }
     this.#underway.delete(id);
     return false;
+  }
+
+  /** Takes note that maintenance of a collection has failed. */
+  giveUp(id: string): void {
+    const underway = this.#underway.get(id);
+    if (underway === undefined) return;
+    this.#hopeless.set(id, underway.pass.total);
+    this.#underway.delete(id);
   }
 
   /** Empties the write-ahead logs that nobody else is using. */
@@ -108,28 +160,48 @@ export class Erasure {
   /** Clears gaps and empties logs, which the last one to close a file does: others may have it for long. */
   close(): void {
     const endMs = this.#nowMs() + CLOSING_MS_MAX;
-    for (const id of this.#unfolded) {
-      if (!this.#begin(id)) continue;
-      const collection = this.#open.peek(id)!;
-      while (this.#nowMs() < endMs && this.tidy(collection));
+    for (const id of [...this.#unfolded]) {
+      // Again, should records have changed since the pass began that was under way.
+      while (this.#nowMs() < endMs && this.#begin(id)) {
+        const collection = this.#open.peek(id)!;
+        while (this.#nowMs() < endMs && this.tidy(collection));
+      }
     }
     this.fold();
   }
 
-  /** Begins to clear the gaps of a collection where that is worth its while. Returns whether it is. */
+  /**
+   * Begins to clear the gaps of a collection where that is worth its while. Returns whether it is under way.
+   */
   #begin(id: string): boolean {
     const collection = this.#open.peek(id);
-    if (collection === undefined) return false;
+    if (collection === undefined) {
+      this.#underway.delete(id);
+      return false;
+    }
+    if (this.#underway.has(id)) return true;
+    let total = -1;
     try {
-      const { changeCount, recordCount, goal } = collection.remnants.outstanding();
-      const isFew = recordCount <= RECORDS_UNASKED_MAX;
-      if (changeCount === 0 || (!isFew && changeCount < recordCount * CHANGES_PER_RECORD)) return false;
-      this.#underway.set(id, goal);
+      const outstanding = outstandingChanges(collection.store);
+      const { changeCount, recordCount } = outstanding;
+      total = outstanding.total;
+      if (changeCount === 0 || this.#hopeless.get(id) === total) return false;
+      const isMuch = changeCount >= recordCount * CHANGES_PER_RECORD;
+      if (recordCount > RECORDS_UNASKED_MAX && !isMuch) return false;
+      this.#hopeless.delete(id);
+      this.#underway.set(id, { pass: new RemnantPass(collection.store), lockedCount: 0 });
       return true;
     } catch (error) {
       // It is gone, or damaged: whoever asks next hears why.
       if (!(error instanceof DatabaseError)) throw error;
+      this.#hopeless.set(id, total);
       return false;
     }
   }
+}
+
+/** A pass for what is removed from a collection by now; `null` where nothing is to be done. */
+function beginPass(collection: OpenCollection | null): RemnantPass | null {
+  if (collection === null || outstandingChanges(collection.store).changeCount === 0) return null;
+  return new RemnantPass(collection.store);
 }

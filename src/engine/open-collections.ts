@@ -7,7 +7,6 @@
 
 import type { CollectionInfo } from '../api/index.ts';
 import { DatabaseError, LruMap } from '../base/index.ts';
-import { RemnantEraser } from '../maintenance/index.ts';
 import { CollectionIndexes } from '../query/index.ts';
 import { deletedMeanwhile, fileMissing, RecordCopy, RecordStore } from '../records/index.ts';
 import { openSqlDatabase, type SqlDatabase } from '../sqlite/index.ts';
@@ -20,7 +19,6 @@ export interface OpenCollection {
   readonly id: string;
   readonly store: RecordStore;
   readonly indexes: CollectionIndexes;
-  readonly remnants: RemnantEraser;
   /** Which file is open, should another one take its name; `null` in memory. */
   readonly fileIdentity: string | null;
   /** A query would have used a text index and found none. */
@@ -319,7 +317,6 @@ export class OpenCollections {
       id: info.id,
       store,
       indexes,
-      remnants: new RemnantEraser(store),
       fileIdentity: this.#directory.collectionIdentity(info.id),
       isTextIndexWanted: false,
       isFileUntidy: false,

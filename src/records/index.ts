@@ -7,8 +7,9 @@
  */
 export { type CatalogueEntry, CatalogueStore, type DatabaseEntry } from './catalogue-store.ts';
 export { APPLICATION_ID, PAGE_BYTES, rowsPerBlock } from './format.ts';
+export { LOG_PAGES_MIN } from './log-length.ts';
 export type { OpenFileOptions } from './open-file.ts';
-export type { StoredRecord } from './record.ts';
+export { RECORD_COLUMNS, type StoredRecord } from './record.ts';
 export { applyChanges, type CopyOptions, RecordCopy } from './record-copy.ts';
 export { type Examined, type Outcome, RecordStore } from './record-store.ts';
 export type { RecordWriter } from './record-writer.ts';

@@ -16,6 +16,7 @@ import { RecordWriter } from './record-writer.ts';
 import { deletedMeanwhile } from './refusals.ts';
 import { readState, type StoreState, writeState } from './state.ts';
 import { isCurrent } from './unwritable.ts';
+import { isSoundBlock } from './vector-block.ts';
 import { VectorTable } from './vector-table.ts';
 
 /** What became of one call of a group. */
@@ -149,24 +150,24 @@ export class RecordStore {
   }
 
   /**
-   * The same where another process has the write lock: then nothing is done, and false returned. What is
-   * written may be lost in a power cut, all of it or nothing.
+   * The same where another process has the write lock: then nothing is done, and false returned, unless it
+   * waits. What is written may be lost in a power cut, all of it or nothing.
    */
-  writeBehind(work: (state: StoreState) => void): boolean {
-    return this.database.writeBehind(() => work(this.liveState()));
+  writeBehind(work: (state: StoreState) => void, waits = false): boolean {
+    return this.database.writeBehind(() => work(this.liveState()), waits);
   }
 
   /**
    * How many changes and deletions of records there were up to the latest of which nothing is left in the
-   * file; 0 where it does not say. Belongs inside `read`.
+   * file; 0 where it does not say, or says more than there were in all. Belongs inside `read`.
    */
-  erasedChanges(): number {
+  erasedChanges(total: number): number {
     const table = this.database.prepare(
       "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erased'",
     );
     if (table.get() === undefined) return 0;
-    const [changes] = this.database.prepare('SELECT changes FROM erased').get() ?? [];
-    return Number.isSafeInteger(changes) ? (changes as number) : 0;
+    const [changes] = this.database.prepare('SELECT changes FROM erased WHERE id = 1').get() ?? [];
+    return typeof changes === 'number' && changes >= 0 && changes <= total ? changes : 0;
   }
 
   /** Notes the same. Belongs inside a write transaction. */
@@ -347,6 +348,12 @@ export class RecordStore {
   /** The embeddings of a collection of this dimension, for use within one transaction. */
   vectors(dimension: number): VectorTable {
     return new VectorTable(this.database, dimension);
+  }
+
+  /** A block of embeddings, as it is, where each of them has its checksum; else `null`. */
+  soundBlock(block: number, dimension: number): Uint8Array | null {
+    const [data] = this.database.prepare('SELECT data FROM vectors WHERE block = ?').get(block) ?? [];
+    return data instanceof Uint8Array && isSoundBlock(block, data, dimension) ? data : null;
   }
 
   /** Which life of its collection the file holds; `null` where it does not say. Belongs inside `read`. */

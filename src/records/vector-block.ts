@@ -104,6 +104,18 @@ export class VectorBlock {
   }
 }
 
+/** Whether a blob is the block of a number, and each of its embeddings has its checksum. */
+export function isSoundBlock(number: number, data: Uint8Array, dimension: number): boolean {
+  const block = VectorBlock.decode(data, dimension);
+  if (block === null) return false;
+  const first = number * rowsPerBlock(dimension) + 1;
+  return block.embeddings.every(
+    (embedding, slot) =>
+      embedding === undefined ||
+      embeddingChecksum(first + slot, bytesOf(embedding)) === block.checksums[slot],
+  );
+}
+
 /** Bytes of a block of so many rows. */
 export function blockBytes(rowCount: number, dimension: number): number {
   return HEADER_BYTES + rowCount * (CHECKSUM_BYTES + 4 * dimension);

@@ -94,19 +94,20 @@ export class SqlDatabase {
   }
 
   /**
-   * Runs `work` in a write transaction that neither waits for another connection's lock nor for the disk, and
-   * leaves folding the write-ahead log to others: for what can be made again. Returns whether it ran. After a
-   * power cut all of it is there, or none.
+   * Runs `work` in a write transaction that does not wait for the disk, nor for another connection's lock
+   * unless it `waits`, and leaves folding the write-ahead log to others: for what can be made again. Returns
+   * whether it ran; one that waits throws `TESSERA_BUSY`. After a power cut all of it is there, or none.
    */
-  writeBehind(work: () => void): boolean {
+  writeBehind(work: () => void, waits = false): boolean {
     const names = ['busy_timeout', 'synchronous', 'wal_autocheckpoint'];
     const former = names.map((name) => `PRAGMA ${name} = ${this.pragma(name)};`);
-    this.exec('PRAGMA busy_timeout = 0; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;');
+    if (!waits) this.exec('PRAGMA busy_timeout = 0');
+    this.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;');
     try {
       this.write(work);
       return true;
     } catch (error) {
-      if (error instanceof DatabaseError && error.code === 'TESSERA_BUSY') return false;
+      if (!waits && error instanceof DatabaseError && error.code === 'TESSERA_BUSY') return false;
       throw error;
     } finally {
       this.exec(former.join(' '));

@@ -9,6 +9,14 @@ export {
 export type { SqlRow, SqlStatement, SqlValue } from './driver.ts';
 export { isSqlError } from './errors.ts';
 export { giveBack } from './give-back.ts';
-export { contentBytes, growth, isLeafPage, type LeafPage, readLeafPage } from './leaf-page.ts';
+export {
+  contentBytes,
+  growth,
+  isLeafPage,
+  isWhole,
+  type LeafPage,
+  type LeafRow,
+  readLeafPage,
+} from './leaf-page.ts';
 export { seesLocks } from './lock-probe.ts';
 export { LogPages } from './log-pages.ts';

@@ -57,7 +57,10 @@ export function isLeafPage(page: Uint8Array): boolean {
   return page[0] === LEAF_OF_TABLE;
 }
 
-/** Takes a page apart; `null` where it is none of rows, or damaged. */
+/**
+ * Takes a page apart; `null` where it is none of rows, or damaged: its rows, free blocks, loose bytes and gap
+ * must be all of it, and none may lie over another.
+ */
 export function readLeafPage(page: Uint8Array): LeafPage | null {
   if (!isLeafPage(page)) return null;
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
@@ -68,46 +71,76 @@ export function readLeafPage(page: Uint8Array): LeafPage | null {
   const rows: LeafRow[] = [];
   for (let i = 0; i < count; i++) {
     const row = readRow(page, view.getUint16(HEADER_BYTES + PLACE_BYTES * i));
-    if (row === null || row.place < contentStart) return null;
+    if (row === null) return null;
     rows.push(row);
   }
-  const used = rows.reduce((sum, { bytes }) => sum + bytes, 0);
-  const freeBytes = page.length - gapStart - used;
-  if (freeBytes < contentStart - gapStart) return null;
+  const free = freeBlocks(view);
+  if (free === null) return null;
+  const parts = [...rows, ...free].sort((a, b) => a.place - b.place);
+  let end = contentStart;
+  let looseBytes = view.getUint8(7);
+  for (const { place, bytes } of parts) {
+    if (place < end) return null;
+    looseBytes -= place - end;
+    end = place + bytes;
+  }
+  if (end > page.length || looseBytes !== page.length - end) return null;
+  const freeBytes = page.length - gapStart - rows.reduce((sum, { bytes }) => sum + bytes, 0);
   const reachable = gapStart + (count === 1 ? UNREACHABLE_BYTES : 0);
   const hasRemnants = page.subarray(reachable, contentStart).some((byte) => byte !== 0);
   return { pageBytes: page.length, rows, contentStart, freeBytes, hasRemnants };
 }
 
+/** Free blocks, each of which begins with the place of the next and its own length; `null` where damaged. */
+function freeBlocks(view: DataView): { place: number; bytes: number }[] | null {
+  const blocks: { place: number; bytes: number }[] = [];
+  let last = 0;
+  for (let place = view.getUint16(1); place !== 0; place = view.getUint16(place)) {
+    if (place <= last || place + 4 > view.byteLength) return null;
+    blocks.push({ place, bytes: view.getUint16(place + 2) });
+    last = place;
+  }
+  return blocks;
+}
+
 /** Bytes of a page that a row takes with a payload of so many. */
 export function rowBytes(key: number, payloadBytes: number, pageBytes: number): number {
   const lengths = varintBytes(payloadBytes) + varintBytes(key);
-  const max = pageBytes - 35;
+  const max = wholePayloadMax(pageBytes);
   if (payloadBytes <= max) return Math.max(PAGE_NUMBER_BYTES, lengths + payloadBytes);
   const min = Math.floor(((pageBytes - 12) * 32) / 255) - 23;
   const local = min + ((payloadBytes - min) % (pageBytes - PAGE_NUMBER_BYTES));
   return lengths + (local <= max ? local : min) + PAGE_NUMBER_BYTES;
 }
 
+/** Whether a row is on its page as a whole, with nothing of it on others. */
+export function isWhole({ payloadBytes }: LeafRow, { pageBytes }: LeafPage): boolean {
+  return payloadBytes <= wholePayloadMax(pageBytes);
+}
+
 /**
- * How long a blob in a column of a row must be for SQLite to write over the whole gap of its page, and the
- * row: it and where it lies in `page`. `column` counts from the first.
+ * How long a blob in a column of a row must be for SQLite to write over the gap of its page. Columns count
+ * from 0.
  *
- * The row then takes all that is free in the page and its own place. Unless it is where rows begin, no free
- * block has room for it, nor has the gap: SQLite packs the rows together and clears what is between them and
- * the gap before. Where it is, being the only one, its new content covers the gap. `null` without rows.
+ * The row then takes all that is free in the page and its own place, but for a byte or two where there is no
+ * such length. No free block has room for it. Nor has the gap, so that SQLite packs the rows together and
+ * clears what is between them and the gap before; or it has, because the row was where rows begin, and then
+ * the row covers it.
  */
-export function growth(page: LeafPage, column: number): { key: number; blobBytes: number } | null {
-  const row = page.rows.find(({ place }) => place !== page.contentStart) ?? page.rows[0];
-  if (row === undefined) return null;
+export function growth(page: LeafPage, row: LeafRow, column: number): number {
   const room = row.bytes + page.freeBytes;
   const least = contentBytes(row.types[column]!);
-  let best = { blobBytes: 0, taken: 0 };
+  let best = { blobBytes: least, taken: 0 };
   for (let blobBytes = least; blobBytes < least + 2 * page.pageBytes && best.taken < room; blobBytes++) {
     const taken = rowBytes(row.key, payloadWithBlob(row, column, blobBytes), page.pageBytes);
     if (taken <= room && taken > best.taken) best = { blobBytes, taken };
   }
-  return { key: row.key, blobBytes: best.blobBytes };
+  return best.blobBytes;
+}
+
+/** The longest payload that is on one page (section 1.6). */
+function wholePayloadMax(pageBytes: number): number {
+  return pageBytes - 35;
 }
 
 /** Payload of a row once one of its columns is a blob of so many bytes. */

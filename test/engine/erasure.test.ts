@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Backend, CollectionScope, Settings } from '../../src/api/index.ts';
 import { DatabaseError } from '../../src/base/index.ts';
 import { SYSTEM_COMPONENTS } from '../../src/engine/components.ts';
 import { openDatabase } from '../../src/engine/index.ts';
@@ -121,9 +121,12 @@ describe('records that were deleted', () => {
 
 describe('copies of records that SQLite has left where it had moved them', () => {
   /** Records of many lengths that change and go, until there are such copies. */
-  async function churned(count = 300): Promise<{ file: string; backend: Backend; scope: CollectionScope }> {
+  async function churned(
+    count = 300,
+    settings: Partial<Settings> = {},
+  ): Promise<{ file: string; backend: Backend; scope: CollectionScope }> {
     const path = temporaryDirectory();
-    const backend = await openTestDatabase({ path });
+    const backend = await openTestDatabase({ path, ...settings });
     const scope = await makeCollection(backend);
     const ids = Array.from({ length: count }, (_, i) => `${i}`);
     for (let turn = 0; turn < 5; turn++) {
@@ -155,6 +158,48 @@ describe('copies of records that SQLite has left where it had moved them', () =>
     const { file } = await churned();
     await expect.poll(() => statSync(`${file}-wal`).size, { timeout: 20_000, interval: 200 }).toBe(0);
     expect(pagesWithRemnants(file)).toEqual(NONE);
+  });
+
+  it('are gone also where the collection is closed for another one again and again', async () => {
+    const { file, backend, scope } = await churned(600, { openCollectionsMax: 1 });
+    const other = await makeCollection(backend, 'other');
+    await backend.add(other, batchOf(plain(1)));
+    let isSettled = false;
+    const settling = backend.settle(scope).then(() => {
+      isSettled = true;
+    });
+    for (let i = 0; i < 2_000 && !isSettled; i++) {
+      expect(await backend.count(other)).toBe(1);
+      await new Promise(setImmediate);
+    }
+    expect(isSettled).toBe(true);
+    await settling;
+    expect(pagesWithRemnants(file)).toEqual(NONE);
+  });
+
+  it('stay while another process has the lock for too long, which settling says', async () => {
+    const { file, backend, scope } = await churned(300, { busyTimeoutMs: 20 });
+    const other = openSqlDatabase({ path: file, readOnly: false, busyTimeoutMs: 20 });
+    onTestFinished(() => other.close());
+    other.exec('BEGIN IMMEDIATE');
+    await expect(backend.settle(scope)).rejects.toMatchObject({ code: 'TESSERA_BUSY' });
+    other.exec('COMMIT');
+    await backend.settle(scope);
+    expect(pagesWithRemnants(file)).toEqual(NONE);
+  });
+
+  it('stay in a damaged collection, which keeps nothing from going elsewhere', async () => {
+    const { file, backend } = await churned();
+    const damaged = openSqlDatabase({ path: file, readOnly: false, busyTimeoutMs: 1_000 });
+    damaged.exec('UPDATE records SET vector_checksum = vector_checksum + 1');
+    damaged.close();
+    const other = await makeCollection(backend, 'other');
+    await backend.add(other, batchOf(plain(1), plain(2)));
+    await backend.delete(other, deleteRequest({ ids: ['plain-1'] }));
+    const log = (): number => statSync(`${collectionFile(join(file, '../..'), other.collectionId)}-wal`).size;
+    expect(log()).toBeGreaterThan(0);
+    await expect.poll(log, { timeout: 20_000, interval: 200 }).toBe(0);
+    expect(pagesWithRemnants(file).records).toBeGreaterThan(0);
   });
 
   it('stay in a large collection of which little has changed until it is settled', async () => {
