@@ -230,6 +230,9 @@ test('the nearest cells of rows and cells are those of a plain search, but for t
     fc.constantFrom(1, 2, 31, 33, 100, 512),
     fc.integer({ min: 1, max: 150 }),
   );
+  // Centres that an estimate holds to be too far are not compared, and it may be wrong (`CENTRE_DOUBT`).
+  let rowCount = 0;
+  let missedCount = 0;
   fc.assert(
     fc.property(cases, ([seed, family, dimension, count]) => {
       const chance = seededNumbers(seed);
@@ -256,7 +259,8 @@ test('the nearest cells of rows and cells are those of a plain search, but for t
         const size = Math.max(...live.map(distance)) + table.rows.squareOf(i);
         expect(live).toContain(all[i]);
         expect(some).toContain(listed[i]);
-        expect(distance(all[i]!)).toBeLessThanOrEqual(Math.min(...live.map(distance)) + 0.05 * size);
+        rowCount++;
+        if (distance(all[i]!) > Math.min(...live.map(distance)) + 0.05 * size) missedCount++;
         expect(distance(listed[i]!)).toBeLessThanOrEqual(Math.min(...some.map(distance)) + 0.02 * size);
       }
       const own = live[0]!;
@@ -266,6 +270,7 @@ test('the nearest cells of rows and cells are those of a plain search, but for t
       for (const cell of neighbours) expect(live).toContain(cell);
     }),
   );
+  expect(missedCount / rowCount).toBeLessThan(1 / 250);
 });
 
 /** A table for points of equal components, and cells around some of them. */
