@@ -10,6 +10,7 @@ export {
   checkMembers,
   invalidArgument,
   membersOf,
+  parseFlag,
   type SelectionInput,
   type Where,
   type WhereCondition,
@@ -39,7 +40,7 @@ export type {
   HnswInput,
   SchemaInput,
 } from './configuration.ts';
-export type { Cancellable } from './connection.ts';
+export { type Cancellable, checkSignal } from './connection.ts';
 export { HttpBackend } from './http/http-backend.ts';
 export { HttpAdminClient, HttpClient, type HttpSettings } from './http/http-client.ts';
 export type { Fetch, TransportOptions } from './http/transport.ts';

@@ -22,6 +22,7 @@ import { Directory } from '../engine/index.ts';
 import { type Files, systemFiles } from '../io/index.ts';
 import { CatalogueStore, fileMissing, RecordCopy, RecordStore, type StoreState } from '../records/index.ts';
 import { packArchive } from './archive.ts';
+import { checkBackupInput } from './arguments.ts';
 import {
   type BackupCollection,
   changesPath,
@@ -90,7 +91,8 @@ export const SYSTEM: Surroundings = { files: systemFiles, clock: systemClock };
  * `TESSERA_INVALID_ARGUMENT`, `TESSERA_COLLECTION_NOT_FOUND`, `TESSERA_ABORTED`, those of files and SQLite;
  * after each there is nothing at `to`. A collection that cannot be read is told of in the report.
  */
-export function backup(input: BackupInput, surroundings: Surroundings = SYSTEM): Promise<BackupReport> {
+export async function backup(input: BackupInput, surroundings: Surroundings = SYSTEM): Promise<BackupReport> {
+  checkBackupInput(input);
   const nowMs = (): number => surroundings.clock.monotonicMs();
   return inSlices(makeBackup(input, surroundings), nowMs, input.signal);
 }

@@ -13,6 +13,7 @@ import { openDatabase } from '../engine/index.ts';
 import type { Files } from '../io/index.ts';
 import { applyChanges, CatalogueStore, RecordStore } from '../records/index.ts';
 import { unpackArchive } from './archive.ts';
+import { checkRestoreInput } from './arguments.ts';
 import { type Surroundings, SYSTEM } from './backup.ts';
 import {
   type BackupCollection,
@@ -59,14 +60,15 @@ export interface RestoreReport {
 /**
  * Makes a database of a backup, verified.
  *
- * Errors: `TESSERA_ALREADY_EXISTS` where something is at `to`, `TESSERA_NOT_A_DATABASE`, `TESSERA_CORRUPT`
- * for a backup that is damaged, `TESSERA_ABORTED`, those of files and SQLite; after each, what was at `to` is
- * as it was.
+ * Errors: `TESSERA_INVALID_ARGUMENT`, `TESSERA_ALREADY_EXISTS` where something is at `to`,
+ * `TESSERA_NOT_A_DATABASE`, `TESSERA_CORRUPT` for a backup that is damaged, `TESSERA_ABORTED`, those of files
+ * and SQLite; after each, what was at `to` is as it was.
  */
 export async function restore(
   input: RestoreInput,
   surroundings: Surroundings = SYSTEM,
 ): Promise<RestoreReport> {
+  checkRestoreInput(input);
   const { files, clock } = surroundings;
   const nowMs = (): number => clock.monotonicMs();
   const to = resolve(input.to);

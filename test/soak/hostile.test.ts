@@ -3,16 +3,21 @@
  * error. Nothing crashes, hangs or reaches the prototypes of the language, and what was stored before stays
  * as it was.
  */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
 import { DatabaseAdmin, DatabaseClient } from '../../src/client/index.ts';
+import { backup, restore } from '../../src/transfer/index.ts';
 import { openTestDatabase } from '../support/database.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { Rounds } from './rounds.ts';
 
 /** Rounds of a thousand calls each, on each Node in every run of the tests. */
 const rounds = new Rounds(10, 20_261_132);
 const CALLS_PER_ROUND = 1_000;
 const DEPTH_MAX = 3;
+/** Part of the calls that work on files or on a whole collection, each of which takes as long as hundreds. */
+const RARE_SHARE = 0.01;
 
 type Chance = () => number;
 const pick = <T>(choices: readonly T[], chance: Chance): T => choices[Math.floor(chance() * choices.length)]!;
@@ -154,6 +159,11 @@ const RECORDS = {
   metadatas: [{ k: 1 }, { k: 2 }],
   uris: ['u', 'v'],
 };
+const FUNCTION = {
+  name: 'plain',
+  generate: async (texts: readonly string[]) => texts.map(() => [1, 2, 3]),
+  getConfig: () => ({}),
+};
 const SELECTION = { ids: ['r1'], where: { k: { $gte: 0 } }, whereDocument: { $contains: 'text' } };
 
 /** Arguments that are right, by call. */
@@ -167,6 +177,16 @@ const RIGHT: Readonly<Record<string, object>> = {
   query: { queryEmbeddings: [[1, 2, 3]], nResults: 3, ...SELECTION, include: ['distances'], recall: 0.9 },
   modify: { metadata: { a: 1 } },
   fork: { name: 'copy' },
+  salvage: { name: 'saved' },
+  reembed: {
+    embeddingFunction: FUNCTION,
+    space: 'cosine',
+    formerName: 'was',
+    batchSize: 2,
+    onProgress: () => {},
+  },
+  backup: { from: 'a folder', to: 'a folder', collections: ['kept'], since: undefined, archive: false },
+  restore: { from: 'a folder', to: 'a folder', replace: false, acceptDamage: true },
   createCollection: { name: 'another', metadata: { a: 1 }, embeddingFunction: null },
   getOrCreateCollection: { name: 'another', configuration: { hnsw: { space: 'ip' } } },
   getCollection: { name: 'guard' },
@@ -206,6 +226,11 @@ const COLLECTION_CALLS = [
   'stats',
   'modify',
   'fork',
+  'forkCount',
+  'salvage',
+  'settle',
+  'verify',
+  'repair',
 ] as const;
 const CLIENT_CALLS = [
   'createCollection',
@@ -220,6 +245,40 @@ const CLIENT_CALLS = [
 const ADMIN_CALLS = ['createTenant', 'getTenant', 'createDatabase', 'getDatabase', 'listDatabases'] as const;
 
 type AnyCall = (argument: unknown) => Promise<unknown>;
+type Callers = readonly (readonly [object, readonly string[]])[];
+
+/**
+ * Backups and restores of a small database, and what embeds a collection anew, which is exchanged for
+ * another one by that: made for each call, with folders of its own in the place of any other.
+ */
+async function makeRareCallers(client: DatabaseClient): Promise<Callers> {
+  const folder = temporaryDirectory();
+  const [from, saved] = [join(folder, 'data'), join(folder, 'saved')];
+  const kept = await openTestDatabase({ path: from });
+  const source = await new DatabaseClient(async () => kept).createCollection({ name: 'kept' });
+  await source.add({ ids: ['r1'], embeddings: [[1, 2, 3]], documents: ['a text'] });
+  await kept.close();
+  await backup({ from, to: saved });
+  let count = 0;
+  // Names of folders are not drawn: some would lead to where no test has to write.
+  const withFolders = (argument: unknown, first: string): unknown => {
+    if (typeof argument !== 'object' || argument === null) return argument;
+    const places = Object.entries({ from: first, to: join(folder, `to-${count++}`), since: saved });
+    const known = places.filter(([name]) => typeof Reflect.get(argument, name) === 'string');
+    return Object.assign(argument, Object.fromEntries(known));
+  };
+  const rare = {
+    backup: async (argument: unknown) => backup(withFolders(argument, from) as never),
+    restore: async (argument: unknown) => restore(withFolders(argument, saved) as never),
+    reembed: async (argument: unknown) => {
+      const name = `spare-${count++}`;
+      const spare = await client.createCollection({ name, embeddingFunction: null });
+      await spare.add(RECORDS);
+      await spare.reembed(argument as never);
+    },
+  };
+  return [[rare, Object.keys(rare)]];
+}
 
 /** What a hostile program may throw at us from its own getters and proxies, which is its own affair. */
 function isOwnFault(error: unknown): boolean {
@@ -261,13 +320,14 @@ test(`${rounds.title} rounds of ${CALLS_PER_ROUND} hostile calls are answered or
     const guard = await client.createCollection({ name: 'guard', embeddingFunction: null });
     await target.add({ ids: ['r1'], embeddings: [[1, 2, 3]], documents: ['a text'], metadatas: [{ k: 1 }] });
     await guard.add(GUARDED);
-    const callers: readonly [object, readonly string[]][] = [
-      ...Array.from({ length: 4 }, (): [object, readonly string[]] => [target, COLLECTION_CALLS]),
+    const callers: Callers = [
+      ...Array.from({ length: 4 }, () => [target, COLLECTION_CALLS] as const),
       [client, CLIENT_CALLS],
       [admin, ADMIN_CALLS],
     ];
+    const rareCallers = await makeRareCallers(client);
     for (let i = 0; i < CALLS_PER_ROUND; i++) {
-      const [caller, names] = pick(callers, chance);
+      const [caller, names] = pick(chance() < RARE_SHARE ? rareCallers : callers, chance);
       const name = pick(names, chance);
       const argument = chance() < 0.8 ? nearlyRight(name, chance) : value(chance);
       const call = (caller as Record<string, AnyCall>)[name]!;
