@@ -210,12 +210,12 @@ export class Engine {
 
   /**
    * For a moment when nothing was called for a while: leaves nothing in files of what was deleted. Returns
-   * whether `maintain` has something to do before that is so.
+   * whether `maintain` has something to do before that is so, or there will be in a while.
    */
   calm(): boolean {
-    const due = this.#erasure.calm();
+    const { due, isMoreLeft } = this.#erasure.calm();
     for (const id of due) this.#untidy.add(id);
-    return due.length > 0;
+    return due.length > 0 || isMoreLeft;
   }
 
   /** Copies a collection as of now under another name, slice by slice. Errors: those of `copyCollection`. */
@@ -323,7 +323,8 @@ export class Engine {
     const collection = this.#open.peek(id);
     let isMoreLeft = false;
     try {
-      if (collection !== undefined) isMoreLeft = this.#tidy(collection);
+      if (collection === undefined) this.#erasure.forget(id);
+      else isMoreLeft = this.#tidy(collection);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
       this.#erasure.giveUp(id);
@@ -480,6 +481,7 @@ export class Engine {
     const removed: string[] = [];
     for (const id of ids) {
       this.#untidy.delete(id);
+      this.#erasure.forget(id);
       if (this.#open.destroy(id)) removed.push(id);
     }
     try {

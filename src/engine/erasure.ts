@@ -7,7 +7,7 @@
  * the gaps is kept here and not with the open collection, which may be closed for others and opened again.
  */
 import { DatabaseError } from '../base/index.ts';
-import { erase, outstandingChanges, RemnantPass, vacuum } from '../maintenance/index.ts';
+import { erase, outstandingChanges, type PassOutcome, RemnantPass, vacuum } from '../maintenance/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { OpenCollection, OpenCollections } from './open-collections.ts';
 
@@ -20,8 +20,17 @@ const FOLDING_MS_MAX = 500;
  */
 const PASSES_MAX = 2;
 
-/** Turns at a slice between calls while other connections hold the lock. */
+/** Turns in a row at a slice between calls while other connections hold the lock, until the next calm. */
 const LOCKED_MAX = 50;
+
+/**
+ * How many times as long as an unasked pass the next one of the collection waits: where records change time
+ * and again, passes take a hundredth of it.
+ */
+const REST_RATIO = 100;
+
+/** How long it waits where the last one failed for a reason that passes. */
+const REST_AFTER_FAILURE_MS = 60_000;
 
 /** How long closing may take for gaps: who closes waits for it, and a service manager may not wait long. */
 const CLOSING_MS_MAX = 1_000;
@@ -40,6 +49,8 @@ const CHANGES_PER_RECORD = 1 / 20;
 interface Underway {
   readonly pass: RemnantPass;
   lockedCount: number;
+  /** What its slices took. */
+  workMs: number;
 }
 
 /** See the top of this file. */
@@ -51,6 +62,8 @@ export class Erasure {
   /** Collections written to since their write-ahead logs were last emptied. */
   readonly #unfolded = new Set<string>();
   readonly #underway = new Map<string, Underway>();
+  /** Until when collections wait that had a pass. */
+  readonly #restUntilMs = new Map<string, number>();
   /** Collections whose passes leave something, with the changes that there were: because of damage. */
   readonly #hopeless = new Map<string, number>();
 
@@ -67,8 +80,17 @@ export class Erasure {
     this.#unfolded.add(id);
   }
 
-  /** Whether former states of pages may be in write-ahead logs. */
+  /** Forgets a collection that is no longer open. */
+  forget(id: string): void {
+    for (const map of [this.#underway, this.#restUntilMs, this.#hopeless]) map.delete(id);
+  }
+
+  /** Whether former states of pages may be in write-ahead logs, or gaps are left for later. */
   get isUnfolded(): boolean {
+    return this.#isLogLeft || this.#restUntilMs.size > 0;
+  }
+
+  get #isLogLeft(): boolean {
     return this.#unfolded.size > 0 || this.#catalogue.isUnfolded;
   }
 
@@ -82,7 +104,7 @@ export class Erasure {
     while (this.#settleSlice(find(), ({ store }) => vacuum(store))) yield;
     // Others of this directory read for milliseconds; one that reads for longer is not waited for.
     const endMs = this.#nowMs() + FOLDING_MS_MAX;
-    for (this.fold(); this.isUnfolded && this.#nowMs() < endMs; this.fold()) yield;
+    for (this.fold(); this.#isLogLeft && this.#nowMs() < endMs; this.fold()) yield;
   }
 
   /** One slice by the thread that looks after files. */
@@ -97,64 +119,83 @@ export class Erasure {
       for (let count = 0; count < PASSES_MAX; count++) {
         const pass = beginPass(find());
         if (pass === null) return;
-        while (this.#settleSlice(find(), ({ store }) => pass.step(store, true) === 'more')) yield;
+        let outcome: PassOutcome = 'more';
+        const step = ({ store }: OpenCollection): boolean => {
+          outcome = pass.step(store, true);
+          return outcome === 'more';
+        };
+        while (this.#settleSlice(find(), step)) yield;
+        if ((outcome as PassOutcome) === 'incomplete') return;
       }
     } catch (error) {
-      // What is damaged is for `verify` to name and for `repair` to mend.
+      // A table that cannot even be looked at is for `verify` to tell of.
       if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
     }
   }
 
   /**
    * For a moment when nothing was called for a while: empties the logs, and begins to clear gaps. Returns the
-   * collections for which `tidy` has something to do.
+   * collections for which `tidy` has something to do, and whether there may be more in a while.
    */
-  calm(): string[] {
-    const due = this.#isReader ? [] : [...this.#unfolded].filter((id) => this.#begin(id));
+  calm(): { due: string[]; isMoreLeft: boolean } {
+    const nowMs = this.#nowMs();
+    const candidates = this.#isReader ? [] : new Set([...this.#unfolded, ...this.#restUntilMs.keys()]);
+    const due = [...candidates].filter((id) => {
+      if ((this.#restUntilMs.get(id) ?? nowMs) > nowMs) return false;
+      this.#restUntilMs.delete(id);
+      return this.#begin(id);
+    });
     this.fold();
-    return due;
+    return { due, isMoreLeft: this.#restUntilMs.size > 0 };
   }
 
   /** Clears some gaps of a collection, if that is under way. Returns whether more is left. */
   tidy({ id, store }: OpenCollection): boolean {
     const underway = this.#underway.get(id);
     if (underway === undefined) return false;
-    const { pass } = underway;
     // Its log is to be emptied once more, also where it just was.
     this.#unfolded.add(id);
+    const startMs = this.#nowMs();
     try {
-      const outcome = pass.step(store, false);
+      const outcome = underway.pass.step(store, false);
+      underway.workMs += this.#nowMs() - startMs;
+      if (outcome === 'locked') return this.#isWorthATurn(underway);
+      underway.lockedCount = 0;
       if (outcome === 'more') return true;
-      if (outcome === 'locked' && ++underway.lockedCount < LOCKED_MAX) return true;
-      if (outcome === 'incomplete') this.#hopeless.set(id, pass.total);
+      if (outcome === 'incomplete') this.#hopeless.set(id, underway.pass.total);
+      this.#restUntilMs.set(id, this.#nowMs() + REST_RATIO * underway.workMs);
+      this.#underway.delete(id);
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
-      this.#hopeless.set(id, pass.total);
+      this.giveUp(id);
     }
-    this.#underway.delete(id);
     return false;
   }
 
-  /** Takes note that maintenance of a collection has failed. */
+  /** Whether a pass that found the file locked tries again at once. It goes on later if not. */
+  #isWorthATurn(underway: Underway): boolean {
+    underway.lockedCount++;
+    if (underway.lockedCount < LOCKED_MAX) return true;
+    underway.lockedCount = 0;
+    return false;
+  }
+
+  /** Takes note that maintenance of a collection has failed: a full disk, another's lock. */
   giveUp(id: string): void {
-    const underway = this.#underway.get(id);
-    if (underway === undefined) return;
-    this.#hopeless.set(id, underway.pass.total);
-    this.#underway.delete(id);
+    if (this.#underway.delete(id)) this.#restUntilMs.set(id, this.#nowMs() + REST_AFTER_FAILURE_MS);
   }
 
   /** Empties the write-ahead logs that nobody else is using. */
   fold(): void {
-    try {
-      for (const id of this.#unfolded) {
-        const collection = this.#open.peek(id);
-        if (collection === undefined || collection.store.database.foldLog()) this.#unfolded.delete(id);
-      }
-      this.#catalogue.fold();
-    } catch (error) {
-      // A full or failing disk: what is acknowledged is in the log, and the next call hears of it.
-      if (!(error instanceof DatabaseError)) throw error;
+    for (const id of this.#unfolded) {
+      const collection = this.#open.peek(id);
+      const isFolded = collection === undefined || attempt(() => collection.store.database.foldLog());
+      if (isFolded) this.#unfolded.delete(id);
     }
+    attempt(() => {
+      this.#catalogue.fold();
+      return true;
+    });
   }
 
   /** Clears gaps and empties logs, which the last one to close a file does: others may have it for long. */
@@ -189,7 +230,8 @@ export class Erasure {
       const isMuch = changeCount >= recordCount * CHANGES_PER_RECORD;
       if (recordCount > RECORDS_UNASKED_MAX && !isMuch) return false;
       this.#hopeless.delete(id);
-      this.#underway.set(id, { pass: new RemnantPass(collection.store), lockedCount: 0 });
+      const pass = new RemnantPass(collection.store);
+      this.#underway.set(id, { pass, lockedCount: 0, workMs: 0 });
       return true;
     } catch (error) {
       // It is gone, or damaged: whoever asks next hears why.
@@ -197,6 +239,16 @@ export class Erasure {
       this.#hopeless.set(id, total);
       return false;
     }
+  }
+}
+
+/** Folds a log where the disk allows it: what is acknowledged is in it, and the next call hears of it. */
+function attempt(fold: () => boolean): boolean {
+  try {
+    return fold();
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    return false;
   }
 }
 

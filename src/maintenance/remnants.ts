@@ -10,8 +10,9 @@
  * bytes can be read (log-pages.ts): a number of a row of it is changed for one as long, and changed back, in
  * one transaction. Where the gap holds something, a row of the page is let grow to all that is free in it, so
  * that SQLite has to clear the gap (`growth`), and shrink again, in one transaction as well. Neither moves a
- * row to another page, and nobody sees a row other than it is. Only a row whose checksum agrees grows: SQLite
- * frees the pages that it names, and those of a damaged row may be another's.
+ * row to another page, and nobody sees a row other than it is. Only rows whose checksums agree are changed:
+ * where SQLite makes a row longer or shorter it frees the pages that the row names, and those of a damaged
+ * one may be another's.
  *
  * A slice does this for some rows; a pass goes through all of them, and the file notes up to how many changes
  * of records one was made (`erased`). It writes the pages of records, and the page with the first part of
@@ -22,13 +23,17 @@
  * page with a single row, pages without a row whose checksum agrees, and those of indexes, which hold ids,
  * trigrams and codes of embeddings.
  */
+import { DatabaseError } from '../base/index.ts';
 import type { RecordStore, StoreState } from '../records/index.ts';
 import { LOG_PAGES_MIN, PAGE_BYTES } from '../records/index.ts';
 import { isLeafPage, type LeafPage, LogPages, readLeafPage } from '../sqlite/index.ts';
-import { ERASED_TABLES, type ErasedTable } from './erased-tables.ts';
+import { ERASED_TABLES, type ErasedTable, ROWS_PER_SLICE_MAX, type Touched } from './erased-tables.ts';
 
-/** Turns at one slice, as long as others begin the log anew between its transactions, or hold the lock. */
-const TURNS_MAX = 50;
+/** Turns at a slice of which not all pages are seen: the log was begun anew meanwhile, or one is damaged. */
+const TURNS_MAX = 5;
+
+/** Rows that may be stepped over because the table cannot be read there, before the pass is over. */
+const UNREADABLE_MAX = 64;
 
 /** Bytes of the log above which it is folded into its file after a slice, as after a commit. */
 const LOG_BYTES_MAX = LOG_PAGES_MIN * PAGE_BYTES;
@@ -67,7 +72,10 @@ export class RemnantPass {
   readonly #tables: { readonly table: ErasedTable; readonly last: number }[];
   /** The row up to which it is done. */
   #after = -1;
+  /** Rows of the next slice at most: half as many where one could not be read. */
+  #limit = ROWS_PER_SLICE_MAX;
   #turns = 0;
+  #unreadableCount = 0;
   #isIncomplete = false;
 
   /** Begins one. Later slices may be given another connection to the same file. Errors: those of reading. */
@@ -88,16 +96,12 @@ export class RemnantPass {
     const [current] = this.#tables;
     if (current === undefined) return this.#finish(store, waits);
     if (this.#log.bytes > LOG_BYTES_MAX) store.sync();
-    const after = this.#slice(store, current, waits);
-    if (after === 'locked') return 'locked';
-    if (after === 'missed') {
-      this.#log.rewind();
-      return ++this.#turns < TURNS_MAX ? 'more' : 'incomplete';
+    try {
+      return this.#slice(store, current, waits) ? 'more' : 'locked';
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+      return this.#stepOver() ? 'more' : 'incomplete';
     }
-    this.#turns = 0;
-    this.#after = after ?? -1;
-    if (after === null) this.#tables.shift();
-    return 'more';
   }
 
   #finish(store: RecordStore, waits: boolean): PassOutcome {
@@ -105,39 +109,58 @@ export class RemnantPass {
     return store.writeBehind(() => store.noteErased(this.total), waits) ? 'done' : 'locked';
   }
 
-  /**
-   * Clears the gaps in the pages of the next rows. Returns the last of them; `null` where there are no more;
-   * or that nothing was done, for want of the lock or because not all of their pages were seen.
-   */
-  #slice(
-    store: RecordStore,
-    { table, last }: { table: ErasedTable; last: number },
-    waits: boolean,
-  ): number | null | 'locked' | 'missed' {
+  /** Lets the next slice be half as long, or begin behind its one row. Returns whether the pass goes on. */
+  #stepOver(): boolean {
+    this.#isIncomplete = true;
+    if (this.#limit === 1) {
+      this.#after++;
+      this.#unreadableCount++;
+    }
+    this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, ROWS_PER_SLICE_MAX) / 2));
+    return this.#unreadableCount < UNREADABLE_MAX;
+  }
+
+  /** Clears the gaps in the pages of the next rows. Returns whether it could, or had not the lock. */
+  #slice(store: RecordStore, { table, last }: { table: ErasedTable; last: number }, waits: boolean): boolean {
     // Once without the lock, since it may be long, and the rest with it.
     this.#log.skip();
-    let touched: ReadonlyMap<number, number> = new Map();
+    let touched: Touched | undefined;
     const touch = (): void => {
       this.#log.skip();
-      touched = table.touch(store, this.#after, last);
+      touched = table.touch(store, this.#after, last, this.#limit);
     };
-    if (!store.writeBehind(touch, waits)) return 'locked';
-    if (touched.size === 0) return null;
-    let isSeen = false;
+    if (!store.writeBehind(touch, waits)) return false;
+    const { rows, last: end, damagedCount } = touched!;
+    let isSeen = rows.size === 0;
     const clear = (): void => {
       // Under the lock: what is read is how the pages are.
       const pages = [...this.#log.read(isLeafPage).values()].map(readLeafPage);
-      const isOwn = (page: LeafPage | null): page is LeafPage => page !== null && table.owns(page, touched);
+      const isOwn = (page: LeafPage | null): page is LeafPage => page !== null && table.owns(page, rows);
       const own = pages.filter(isOwn);
-      const seen = new Set(own.flatMap(({ rows }) => rows.map(({ key }) => key)));
-      isSeen = [...touched.keys()].every((key) => seen.has(key));
-      if (!isSeen) return;
+      const seen = new Set(own.flatMap((page) => page.rows.map(({ key }) => key)));
+      isSeen = [...rows.keys()].every((key) => seen.has(key));
       for (const page of own) {
         if (page.hasRemnants && !table.clear(store, page)) this.#isIncomplete = true;
       }
     };
-    if (!store.writeBehind(clear, waits)) return 'locked';
-    return isSeen ? Math.max(...touched.keys()) : 'missed';
+    if (!isSeen && !store.writeBehind(clear, waits)) return false;
+    if (damagedCount > 0) this.#isIncomplete = true;
+    this.#goOn(end, isSeen);
+    return true;
+  }
+
+  /** Takes the slice as done, or has another turn at it. */
+  #goOn(end: number | null, isSeen: boolean): void {
+    this.#turns++;
+    if (!isSeen && this.#turns < TURNS_MAX) {
+      this.#log.rewind();
+      return;
+    }
+    if (!isSeen) this.#isIncomplete = true;
+    this.#turns = 0;
+    this.#limit = ROWS_PER_SLICE_MAX;
+    this.#after = end ?? -1;
+    if (end === null) this.#tables.shift();
   }
 }
 
