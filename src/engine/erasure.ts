@@ -35,7 +35,7 @@ const REST_AFTER_FAILURE_MS = 60_000;
 /** How long closing may take for gaps: who closes waits for it, and a service manager may not wait long. */
 const CLOSING_MS_MAX = 1_000;
 
-/** Records of a collection whose gaps are cleared unasked: a pass takes a quarter of a second. */
+/** Records of a collection whose gaps are cleared unasked: a pass takes a third of a second. */
 const RECORDS_UNASKED_MAX = 20_000;
 
 /**

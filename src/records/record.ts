@@ -63,7 +63,7 @@ export function decodeRecord(columns: SqlRow, id?: string): StoredRecord {
 /** The error for a record that cannot be believed. */
 export function corruptRecord(row: number, id: string | null, what: string): DatabaseError {
   const name = id === null ? `row ${row}` : `record ${JSON.stringify(id)} (row ${row})`;
-  const message = `The stored bytes of ${name} are damaged: ${what}. Restore the collection from a copy, or write the record anew.`;
+  const message = `The stored bytes of ${name} are damaged: ${what}. Restore the collection from a copy, or salvage the others (tessera repair --salvage).`;
   return new DatabaseError('TESSERA_CORRUPT', message, { details: { row, ...(id === null ? {} : { id }) } });
 }
 
