@@ -7,7 +7,7 @@
  * the gaps is kept here and not with the open collection, which may be closed for others and opened again.
  */
 import { DatabaseError } from '../base/index.ts';
-import { erase, outstandingChanges, type PassOutcome, RemnantPass, vacuum } from '../maintenance/index.ts';
+import { erase, outstandingChanges, RemnantPass, vacuum } from '../maintenance/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { OpenCollection, OpenCollections } from './open-collections.ts';
 
@@ -104,7 +104,7 @@ export class Erasure {
     while (this.#settleSlice(find(), ({ store }) => vacuum(store))) yield;
     // Others of this directory read for milliseconds; one that reads for longer is not waited for.
     const endMs = this.#nowMs() + FOLDING_MS_MAX;
-    for (this.fold(); this.#isLogLeft && this.#nowMs() < endMs; this.fold()) yield;
+    for (this.#fold(); this.#isLogLeft && this.#nowMs() < endMs; this.#fold()) yield;
   }
 
   /** One slice by the thread that looks after files. */
@@ -119,13 +119,13 @@ export class Erasure {
       for (let count = 0; count < PASSES_MAX; count++) {
         const pass = beginPass(find());
         if (pass === null) return;
-        let outcome: PassOutcome = 'more';
-        const step = ({ store }: OpenCollection): boolean => {
-          outcome = pass.step(store, true);
-          return outcome === 'more';
-        };
-        while (this.#settleSlice(find(), step)) yield;
-        if ((outcome as PassOutcome) === 'incomplete') return;
+        for (let collection = find(); collection !== null; collection = find()) {
+          this.#unfolded.add(collection.id);
+          const outcome = pass.step(collection.store, true);
+          if (outcome === 'incomplete') return;
+          if (outcome === 'done') break;
+          yield;
+        }
       }
     } catch (error) {
       // A table that cannot even be looked at is for `verify` to tell of.
@@ -145,7 +145,7 @@ export class Erasure {
       this.#restUntilMs.delete(id);
       return this.#begin(id);
     });
-    this.fold();
+    this.#fold();
     return { due, isMoreLeft: this.#restUntilMs.size > 0 };
   }
 
@@ -186,7 +186,7 @@ export class Erasure {
   }
 
   /** Empties the write-ahead logs that nobody else is using. */
-  fold(): void {
+  #fold(): void {
     for (const id of this.#unfolded) {
       const collection = this.#open.peek(id);
       const isFolded = collection === undefined || attempt(() => collection.store.database.foldLog());
@@ -208,7 +208,7 @@ export class Erasure {
         while (this.#nowMs() < endMs && this.tidy(collection));
       }
     }
-    this.fold();
+    this.#fold();
   }
 
   /**

@@ -4,7 +4,7 @@
  */
 
 export { erase } from './erase.ts';
-export { outstandingChanges, type PassOutcome, RemnantPass } from './remnants.ts';
+export { outstandingChanges, RemnantPass } from './remnants.ts';
 export { repair } from './repair.ts';
 export { absorbText, textStatistics } from './text.ts';
 export { vacuum } from './vacuum.ts';

@@ -24,8 +24,7 @@
  * trigrams and codes of embeddings.
  */
 import { DatabaseError } from '../base/index.ts';
-import type { RecordStore, StoreState } from '../records/index.ts';
-import { LOG_PAGES_MIN, PAGE_BYTES } from '../records/index.ts';
+import { LOG_PAGES_MIN, PAGE_BYTES, type RecordStore, type StoreState } from '../records/index.ts';
 import { isLeafPage, type LeafPage, LogPages, readLeafPage } from '../sqlite/index.ts';
 import { ERASED_TABLES, type ErasedTable, ROWS_PER_SLICE_MAX, type Touched } from './erased-tables.ts';
 

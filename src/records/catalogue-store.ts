@@ -220,7 +220,7 @@ export class CatalogueStore {
   /** Takes a collection out and notes that its file has to go; `fileRemoved` strikes the note. */
   removeCollection(id: string): void {
     this.#database.prepare('DELETE FROM collections WHERE id = ?').run(id);
-    if (this.#hasForks()) this.#database.prepare('DELETE FROM forks WHERE id = ?').run(id);
+    if (this.#database.hasTable('forks')) this.#database.prepare('DELETE FROM forks WHERE id = ?').run(id);
     this.noteFile(id);
   }
 
@@ -234,14 +234,14 @@ export class CatalogueStore {
 
   /** The collection that one was made of, which may be gone by now; `null` for one that is no fork. */
   sourceOf(id: string): string | null {
-    if (!this.#hasForks()) return null;
+    if (!this.#database.hasTable('forks')) return null;
     const row = this.#database.prepare('SELECT source_id FROM forks WHERE id = ?').get(id);
     return (row?.[0] ?? null) as string | null;
   }
 
   /** Forks that there are of a collection's first ancestor: its own, its forks' and its relatives'. */
   countForks(id: string): number {
-    if (!this.#hasForks()) return 0;
+    if (!this.#database.hasTable('forks')) return 0;
     const statement = this.#database.prepare('SELECT count(*) FROM forks WHERE root_id = ?');
     return statement.get(this.#rootOf(id))![0] as number;
   }
@@ -258,11 +258,6 @@ export class CatalogueStore {
   #rootOf(id: string): string {
     const row = this.#database.prepare('SELECT root_id FROM forks WHERE id = ?').get(id);
     return (row?.[0] ?? id) as string;
-  }
-
-  #hasForks(): boolean {
-    const sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'forks'";
-    return this.#database.prepare(sql).get() !== undefined;
   }
 
   /**

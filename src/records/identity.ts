@@ -35,8 +35,7 @@ export function copyIdentity(database: SqlDatabase, { collectionId, life }: Iden
 
 /** What a file says of itself; `null` where it says nothing. Belongs inside a transaction. */
 export function readIdentity(database: SqlDatabase): Identity | null {
-  const table = database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'identity'");
-  if (table.get() === undefined) return null;
+  if (!database.hasTable('identity')) return null;
   const [collectionId, life] = database.prepare('SELECT collection_id, life FROM identity').get() ?? [];
   return typeof collectionId === 'string' && typeof life === 'string' ? { collectionId, life } : null;
 }

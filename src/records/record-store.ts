@@ -162,10 +162,7 @@ export class RecordStore {
    * file; 0 where it does not say, or says more than there were in all. Belongs inside `read`.
    */
   erasedChanges(total: number): number {
-    const table = this.database.prepare(
-      "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erased'",
-    );
-    if (table.get() === undefined) return 0;
+    if (!this.database.hasTable('erased')) return 0;
     const [changes] = this.database.prepare('SELECT changes FROM erased WHERE id = 1').get() ?? [];
     return typeof changes === 'number' && changes >= 0 && changes <= total ? changes : 0;
   }

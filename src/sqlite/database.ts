@@ -78,6 +78,12 @@ export class SqlDatabase {
     return this.#guard(() => this.#connection.prepare(`PRAGMA ${text}`).get()?.[0] ?? null);
   }
 
+  /** Whether there is a table of a name. Belongs inside a transaction where others may make it. */
+  hasTable(name: string): boolean {
+    const sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
+    return this.prepare(sql).get(name) !== undefined;
+  }
+
   /**
    * Runs `work` in a read transaction: all its reads see one state. There is nothing to commit, and a virtual
    * table that was found damaged would refuse to.

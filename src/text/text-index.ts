@@ -81,8 +81,7 @@ export class TextIndex {
 
   /** The index of a collection's file, or `null` where none was made. */
   static open(database: SqlDatabase): TextIndex | null {
-    const sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'text_index'";
-    return database.prepare(sql).get() === undefined ? null : new TextIndex(database);
+    return database.hasTable('text_index') ? new TextIndex(database) : null;
   }
 
   /**
