@@ -10,7 +10,8 @@
 import { isUuid } from '../api/index.ts';
 import { assert, DatabaseError, show } from '../base/index.ts';
 import type { Files } from '../io/index.ts';
-import { APPLICATION_ID, PAGE_BYTES, RecordStore } from '../records/index.ts';
+import { RecordStore } from '../records/index.ts';
+import { HEADER_BYTES, isHeaderSound, mendHeader, START_BYTES } from './file-header.ts';
 
 const CATALOGUE_NAME = 'catalogue.sqlite3';
 const COLLECTIONS_NAME = 'collections';
@@ -24,21 +25,7 @@ const DESCRIPTORS_PER_FILE = 4;
 
 /** What the copy of a damaged file is called while something is saved of it into the file of this name. */
 const DAMAGED = '-damaged';
-/** Where SQLite's files have the number of their pages, big-endian. */
-const PAGE_COUNT_OFFSET = 28;
-const APPLICATION_ID_OFFSET = 68;
-const SQLITE_MAGIC = [...new TextEncoder().encode('SQLite format 3\0')];
-/** What every file of ours has in its header (sqlite.org/fileformat.html, 1.3), by offset. */
-const HEADER: readonly (readonly [offset: number, bytes: readonly number[]])[] = [
-  [0, SQLITE_MAGIC],
-  [16, [PAGE_BYTES >> 8, PAGE_BYTES & 0xff]],
-  // With a write-ahead log, for writing and reading; no reserved bytes; fixed fractions.
-  [18, [2, 2, 0, 64, 32, 32]],
-  // The newest format of the schema.
-  [44, [0, 0, 0, 4]],
-  // UTF-8.
-  [56, [0, 0, 0, 1]],
-];
+/** Bytes that are read of a file at a time. */
 const PIECE_BYTES = 1_048_576;
 
 /** Paths within a database's directory; `null` paths for a database in memory. */
@@ -126,8 +113,13 @@ export class Directory {
 
   /** Whether the header of a collection's file is as such files have it. */
   hasSoundHeader(id: string): boolean {
-    const [header] = this.#files.read(this.collectionPath(id)!, PAGE_BYTES);
-    return header !== undefined && isHeaderSound(header);
+    let start: Uint8Array | undefined;
+    let byteCount = 0;
+    for (const piece of this.#files.read(this.collectionPath(id)!, PIECE_BYTES)) {
+      start ??= piece.slice(0, START_BYTES);
+      byteCount += piece.length;
+    }
+    return start !== undefined && isHeaderSound(start, byteCount);
   }
 
   /**
@@ -143,7 +135,7 @@ export class Directory {
     const mended = function* (): Iterable<Uint8Array> {
       let isFirst = true;
       for (const piece of files.read(path, PIECE_BYTES)) {
-        if (isFirst && piece.length >= PAGE_BYTES) mendHeader(piece, Math.floor(byteCount / PAGE_BYTES));
+        if (isFirst && piece.length >= HEADER_BYTES) mendHeader(piece, byteCount);
         isFirst = false;
         yield piece;
       }
@@ -159,19 +151,6 @@ export class Directory {
     for (const companion of COMPANIONS) this.#files.remove(`${copy}${companion}`);
     this.#files.remove(copy);
   }
-}
-
-function isHeaderSound(header: Uint8Array): boolean {
-  return HEADER.every(([offset, bytes]) => bytes.every((byte, i) => header[offset + i] === byte));
-}
-
-/** Makes a header what it is in all files of ours, if this is one of them as far as can be told. */
-function mendHeader(header: Uint8Array, pageCount: number): void {
-  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  const isSqlite = SQLITE_MAGIC.every((byte, i) => header[i] === byte);
-  if (!isSqlite && view.getUint32(APPLICATION_ID_OFFSET) !== APPLICATION_ID) return;
-  for (const [offset, bytes] of HEADER) header.set(bytes, offset);
-  view.setUint32(PAGE_COUNT_OFFSET, pageCount);
 }
 
 function notADatabase(path: string, message: string): DatabaseError {

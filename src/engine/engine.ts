@@ -50,6 +50,7 @@ import {
   CatalogueStore,
   type Outcome,
   openedReadOnly,
+  pageBytesFor,
   type RecordWriter,
   type Salvaged,
   type StoreState,
@@ -141,7 +142,8 @@ export class Engine {
   writeGroup(scope: CollectionScope, calls: readonly WriteCall[]): Outcome<DeleteResult | undefined>[] {
     const info = this.#current(scope);
     if (this.#settings.readOnly) throw openedReadOnly();
-    const collection = this.#open.find(info) ?? (calls.some(needsFile) ? this.#open.make(info) : null);
+    const collection =
+      this.#open.find(info) ?? (calls.some(needsFile) ? this.#open.make(info, pageBytesOf(calls)) : null);
     if (collection === null) return calls.map((call) => ({ ok: true, value: resultOnEmpty(call) }));
     try {
       const outcomes = collection.store.writeGroup(
@@ -503,6 +505,14 @@ function checkFilters({ schema }: CollectionInfo, selection: RecordSelection): v
 /** Whether a call may have something to store in a collection that has no records yet. */
 function needsFile(call: WriteCall): boolean {
   return call.verb !== 'delete' && call.batch.ids.length > 0 && call.batch.embeddings !== null;
+}
+
+/** How large the pages of a new file are to be that begins with what these calls bring. */
+function pageBytesOf(calls: readonly WriteCall[]): number {
+  const sizes = calls.map((call) =>
+    call.verb === 'delete' ? 0 : (call.batch.embeddings?.values.byteLength ?? 0),
+  );
+  return pageBytesFor(sizes.reduce((sum, bytes) => sum + bytes, 0));
 }
 
 /** What a call does to a collection without records. */

@@ -59,7 +59,7 @@ export function fillFork(open: OpenCollections): Filling {
     };
     try {
       const fill = (copy: RecordCopy): Generator<void, unknown> => copy.fill(source, { after: 0, onDamage });
-      return yield* filled(open.beginCopy(id), fill, open.isInMemory);
+      return yield* filled(open.beginCopy(id, source.database), fill, open.isInMemory);
     } finally {
       open.closeSource(source);
     }
@@ -78,7 +78,7 @@ export function fillSalvage(open: OpenCollections, tell: (salvaged: Salvaged) =>
       const fill = function* (copy: RecordCopy): Generator<void, void> {
         tell(yield* salvage(source.database, copy, info.dimension));
       };
-      return yield* filled(open.beginCopy(id), fill, open.isInMemory);
+      return yield* filled(open.beginCopy(id, source.database), fill, open.isInMemory);
     } finally {
       source.close();
     }

@@ -80,9 +80,9 @@ export class OpenCollections {
     }
   }
 
-  /** The collection, with its file made where it has none. Errors: as `find`. */
-  make(info: CollectionInfo): OpenCollection {
-    return this.find(info) ?? this.#openFile(info);
+  /** The collection, with its file made where it has none, with pages of a size. Errors: as `find`. */
+  make(info: CollectionInfo, pageBytes: number): OpenCollection {
+    return this.find(info) ?? this.#openFile(info, pageBytes);
   }
 
   /** An empty collection has no file. The catalogue knows the dimension of one that has had records. */
@@ -202,9 +202,9 @@ export class OpenCollections {
     if (this.#settings.path !== null) store.close();
   }
 
-  /** Begins the file of a copy. */
-  beginCopy(id: string): RecordCopy {
-    return RecordCopy.create(this.#directory.collectionPath(id), id);
+  /** Begins the file of a copy of `source`. */
+  beginCopy(id: string, source: SqlDatabase): RecordCopy {
+    return RecordCopy.create(this.#directory.collectionPath(id), id, source);
   }
 
   /** Makes sure that the names of new files survive a power cut, and those of removed ones do not. */
@@ -288,10 +288,10 @@ export class OpenCollections {
     }
   }
 
-  #openFile(info: CollectionInfo): OpenCollection {
+  #openFile(info: CollectionInfo, pageBytes?: number): OpenCollection {
     for (;;) {
       try {
-        return this.#keep(info, this.#openStore(info));
+        return this.#keep(info, this.#openStore(info, pageBytes));
       } catch (error) {
         if (!(error instanceof DatabaseError) || error.code !== 'TESSERA_IO') throw error;
         if (!this.#directory.isOutOfDescriptors()) throw error;
@@ -330,12 +330,12 @@ export class OpenCollections {
    * Opens the file, or makes it. Had another process deleted the collection before the file was there,
    * nobody else would remove it; and a file that goes away while it is opened fails in many ways.
    */
-  #openStore({ id, dimension }: CollectionInfo): RecordStore {
+  #openStore({ id, dimension }: CollectionInfo, pageBytes: number | undefined): RecordStore {
     let store: RecordStore | undefined;
     try {
       const path = this.#directory.collectionPath(id);
       const isFilled = path !== null && dimension !== null;
-      store = RecordStore.open({ ...this.#settings, path, collectionId: id, isFilled });
+      store = RecordStore.open({ ...this.#settings, path, collectionId: id, isFilled, pageBytes });
       // A log that ends early, because it was damaged, can take all records along and leave the tables.
       if (isFilled && store.read((state) => state.dimension) === null) {
         throw store.corrupt('it holds nothing of the records that it has had');

@@ -20,7 +20,7 @@ import type {
   SuccessionRequest,
 } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import type { RecordStore } from '../records/index.ts';
+import { PAGE_BYTES, type RecordStore } from '../records/index.ts';
 import { type Catalogue, checkCurrent } from './catalogue.ts';
 import type { OpenCollections } from './open-collections.ts';
 
@@ -72,7 +72,7 @@ export function succeed(
   // The catalogue waits for the disk, and a name must not lead to records that do not.
   successor?.store.sync();
   // The file of an empty collection is made for it: its lock is what holds off the first write.
-  return open.make(info).store.write((state) => {
+  return open.make(info, PAGE_BYTES).store.write((state) => {
     if (state.sequence !== sequence) return null;
     if (state.recordCount !== successorCount) {
       throw new DatabaseError(

@@ -10,16 +10,34 @@
  * Followers (the indexes) make tables of their own when they are first needed; a follower keeps its position
  * in `followers`.
  *
- * Pages have 2,048 bytes. A collection of one record takes eight of them, 16 KB, where 4,096-byte pages would
- * take 32 KB; ingest of 20,000 × 512 was as fast (74,000 and 73,000 rec/s; 8,192-byte pages: 97,000) and the
- * file as large. Ten thousand small collections are the case that the choice serves.
+ * Pages have 2,048 bytes in a file that begins small, and 4,096 in one that begins with much. A collection of
+ * one record takes eight of them: 16 KB and not 32. But SQLite writes each page on its own, to the log and to
+ * the file, and larger ones save a quarter of the time of a large ingest (docs/adr/0003). A file's page size
+ * is in its header and stays.
  */
 
 /** Marks a file as ours in SQLite's header: "Tsra" in ASCII. */
 export const APPLICATION_ID = 0x54737261;
 
-/** Bytes of a page of a collection's file. */
-export const PAGE_BYTES = 2048;
+/** Bytes of a page of the catalogue, and of a collection's file that begins small. */
+export const PAGE_BYTES = 2_048;
+
+/** Bytes of a page of a collection's file that begins with much. */
+export const LARGE_PAGE_BYTES = 4_096;
+
+/** Sizes that pages of our files have. */
+export const PAGE_SIZES: readonly number[] = [PAGE_BYTES, LARGE_PAGE_BYTES];
+
+/**
+ * Bytes of embeddings in the first write from which on a file begins with much: the eight pages that it takes
+ * at least are 16 KB more then, an eighth of what is written.
+ */
+const LARGE_START_BYTES = 131_072;
+
+/** How large the pages of a file are to be whose first write brings so many bytes of embeddings. */
+export function pageBytesFor(embeddingBytes: number): number {
+  return embeddingBytes < LARGE_START_BYTES ? PAGE_BYTES : LARGE_PAGE_BYTES;
+}
 
 /**
  * Target size of a vector block: large enough to waste little of its last page, small enough to rewrite for

@@ -6,7 +6,14 @@
  * (bytes).
  */
 export { type CatalogueEntry, CatalogueStore, type DatabaseEntry } from './catalogue-store.ts';
-export { APPLICATION_ID, PAGE_BYTES, rowsPerBlock } from './format.ts';
+export {
+  APPLICATION_ID,
+  LARGE_PAGE_BYTES,
+  PAGE_BYTES,
+  PAGE_SIZES,
+  pageBytesFor,
+  rowsPerBlock,
+} from './format.ts';
 export { LOG_PAGES_MIN } from './log-length.ts';
 export type { OpenFileOptions } from './open-file.ts';
 export { RECORD_COLUMNS, type StoredRecord } from './record.ts';

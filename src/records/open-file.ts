@@ -27,6 +27,8 @@ export interface OpenFileOptions {
   readonly busyTimeoutMs: number;
   readonly walPagesMax: number;
   readonly migrations: readonly string[];
+  /** Bytes of a page of the file if it is new; by default `PAGE_BYTES`. */
+  readonly pageBytes?: number | undefined;
   /** Whether there must be something in the file: then one without tables is damaged, and not new. */
   readonly isFilled?: boolean | undefined;
   /** Does more in the transaction that makes a new file. */
@@ -77,7 +79,10 @@ function prepare(database: SqlDatabase, options: OpenFileOptions): SqlDatabase {
 
 function prepareForWriting(database: SqlDatabase, options: OpenFileOptions): void {
   const version = readVersion(database, options.migrations);
-  if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL;`);
+  if (version === 0) {
+    const pageBytes = options.pageBytes ?? PAGE_BYTES;
+    database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL;`);
+  }
   if (options.path !== null) switchToWal(database);
   database.exec(`
     PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'};

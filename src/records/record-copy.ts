@@ -18,7 +18,7 @@
  */
 import { DatabaseError } from '../base/index.ts';
 import { openSqlDatabase, type SqlDatabase, type SqlRow } from '../sqlite/index.ts';
-import { APPLICATION_ID, COLLECTION_MIGRATIONS, PAGE_BYTES } from './format.ts';
+import { APPLICATION_ID, COLLECTION_MIGRATIONS } from './format.ts';
 import { addIdentity, copyIdentity, readIdentity } from './identity.ts';
 import { decodeRecord, RECORD_COLUMNS } from './record.ts';
 import type { RecordStore } from './record-store.ts';
@@ -65,12 +65,15 @@ export class RecordCopy {
     this.#insertBlock = inserter('vectors', 'block, data');
   }
 
-  /** Begins a file, which must not be there, or a collection in memory (`null`). */
-  static create(path: string | null, collectionId: string): RecordCopy {
+  /**
+   * Begins a file, which must not be there, or a collection in memory (`null`), with pages as large as those
+   * of `source`.
+   */
+  static create(path: string | null, collectionId: string, source: SqlDatabase): RecordCopy {
     const database = openSqlDatabase({ path: path ?? ':memory:', readOnly: false, busyTimeoutMs: 1 });
     try {
       database.exec(`
-        PRAGMA page_size = ${PAGE_BYTES};
+        PRAGMA page_size = ${source.pragma('page_size')};
         PRAGMA auto_vacuum = INCREMENTAL;
         PRAGMA locking_mode = EXCLUSIVE;
         PRAGMA journal_mode = MEMORY;

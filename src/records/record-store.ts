@@ -7,7 +7,7 @@
 import { type ChangesRequest, isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
 import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
-import { COLLECTION_MIGRATIONS, ERASED_SQL, PAGE_BYTES, rowsPerBlock } from './format.ts';
+import { COLLECTION_MIGRATIONS, ERASED_SQL, rowsPerBlock } from './format.ts';
 import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
 import { LOG_PAGES_MIN, LogLength } from './log-length.ts';
 import { formerPaths, type OpenFileOptions, openFile } from './open-file.ts';
@@ -310,7 +310,7 @@ export class RecordStore {
 
   /** Bytes of the file once it holds what is in the write-ahead log. */
   get fileBytes(): number {
-    return Number(this.database.pragma('page_count')) * PAGE_BYTES;
+    return Number(this.database.pragma('page_count')) * Number(this.database.pragma('page_size'));
   }
 
   /** Rows that changed after a position, ascending by position; at most `limit`. */

@@ -297,7 +297,7 @@ function* copyOne(files: Files, { listed, path, work, former }: Task): Generator
     }
     let damagedCount = 0;
     const name = after === 0 ? wholePath(listed.id) : changesPath(listed.id);
-    const copy = RecordCopy.create(`${work}/${name}`, listed.id);
+    const copy = RecordCopy.create(`${work}/${name}`, listed.id, source.database);
     let state: StoreState;
     let life: string | null;
     try {

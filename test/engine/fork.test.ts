@@ -93,8 +93,8 @@ describe('a fork', () => {
       busyTimeoutMs: 9,
     });
     catalogue.prepare('INSERT INTO deleted_collections VALUES (?)').run(id);
+    const copy = RecordCopy.create(join(path, 'collections', `${id}.sqlite3`), id, catalogue);
     catalogue.close();
-    const copy = RecordCopy.create(join(path, 'collections', `${id}.sqlite3`), id);
     copy.putChange(1, 1);
     copy.close();
     expect(existsSync(join(path, 'collections', `${id}.sqlite3`))).toBe(true);

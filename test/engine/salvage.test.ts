@@ -11,14 +11,18 @@ import { collectionFile, withFile } from '../support/kept-cells.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const PAGE_BYTES = 2_048;
-/** The header of an SQLite file (sqlite.org/fileformat.html, 1.3). */
+/** The header of an SQLite file (sqlite.org/fileformat.html, 1.3), and where in it the size of pages is. */
 const SQLITE_HEADER_BYTES = 100;
+const PAGE_SIZE_PLACE = 16;
 const COUNT = 400;
 const DELETED = new Set([3, 77, 200, 399]);
 
 const documentOf = (i: number): string => `The document ${i} ${'says more '.repeat(i % 30)}`;
-const embeddingOf = (i: number): number[] =>
-  Array.from({ length: 24 }, (_, d) => Math.fround(Math.sin(i * 24 + d)));
+const DIMENSION = 24;
+/** A hundred embeddings of so many dimensions begin a file with large pages. */
+const LARGE_DIMENSION = 400;
+const embeddingOf = (i: number, dimension = DIMENSION): number[] =>
+  Array.from({ length: dimension }, (_, d) => Math.fround(Math.sin(i * dimension + d)));
 
 interface Damaged {
   readonly path: string;
@@ -27,7 +31,7 @@ interface Damaged {
 }
 
 /** A closed database of one collection of `COUNT` records, some of them deleted. */
-async function prepare(): Promise<Damaged> {
+async function prepare(dimension = DIMENSION): Promise<Damaged> {
   const path = temporaryDirectory();
   const backend = await openDatabase({ path, threads: 0 });
   const scope = await makeCollection(backend);
@@ -35,7 +39,7 @@ async function prepare(): Promise<Damaged> {
     const records = Array.from({ length: 100 }, (_, k) => start + k);
     const columns = records.map((i) => ({
       id: `id-${i}`,
-      embedding: embeddingOf(i),
+      embedding: embeddingOf(i, dimension),
       document: documentOf(i),
     }));
     await backend.add(scope, batchOf(...columns));
@@ -62,7 +66,7 @@ async function expectAllAccountedFor(path: string, scope: CollectionScope): Prom
     const i = Number(id.slice(3));
     expect(DELETED.has(i)).toBe(false);
     expect(documents![at]).toBe(documentOf(i));
-    expect([...embeddings!.values.subarray(at * 24, at * 24 + 24)]).toEqual(embeddingOf(i));
+    expect([...embeddings!.values.subarray(at * DIMENSION, (at + 1) * DIMENSION)]).toEqual(embeddingOf(i));
   }
   expect(ids.length).toBe(report.savedCount);
   expect(report.savedCount + report.lostCount).toBeGreaterThanOrEqual(COUNT - DELETED.size);
@@ -152,20 +156,29 @@ describe('salvage', () => {
     });
   });
 
-  it('saves all that a file holds whose header has one flipped bit, whichever', async () => {
-    const { path, scope, file } = await prepare();
-    const sound = readFileSync(file);
-    for (let place = 0; place < SQLITE_HEADER_BYTES; place++) {
-      const harmed = Buffer.from(sound);
-      harmed[place]! ^= 1 << (place % 8);
-      writeFileSync(file, harmed);
-      const backend = await openDatabase({ path, threads: 0 });
-      const { savedCount } = await backend.salvage(scope, 'saved');
-      expect(savedCount, `byte ${place}`).toBe(COUNT - DELETED.size);
-      await backend.deleteCollection(SCOPE, 'saved');
-      await backend.close();
-    }
-  });
+  it.each([
+    ['small', DIMENSION, 2_048],
+    ['large', LARGE_DIMENSION, 4_096],
+  ])(
+    'saves all that a file of %s pages holds whose header is damaged, wherever',
+    async (_, dimension, size) => {
+      const { path, scope, file } = await prepare(dimension);
+      const sound = readFileSync(file);
+      expect(sound.readUInt16BE(PAGE_SIZE_PLACE)).toBe(size);
+      for (let place = 0; place <= SQLITE_HEADER_BYTES; place++) {
+        const harmed = Buffer.from(sound);
+        if (place < SQLITE_HEADER_BYTES) harmed[place]! ^= 1 << (place % 8);
+        // Another size that files of ours can have, which SQLite believes.
+        else harmed.writeUInt16BE(6_144 - size, PAGE_SIZE_PLACE);
+        writeFileSync(file, harmed);
+        const backend = await openDatabase({ path, threads: 0 });
+        const { savedCount } = await backend.salvage(scope, 'saved');
+        expect(savedCount, `byte ${place}`).toBe(COUNT - DELETED.size);
+        await backend.deleteCollection(SCOPE, 'saved');
+        await backend.close();
+      }
+    },
+  );
 
   it('saves what a file holds that was cut short, or whose pages are at random overwritten', async () => {
     const { path, scope, file } = await prepare();
