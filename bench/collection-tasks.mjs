@@ -76,7 +76,9 @@ export async function ingest({ count }) {
       ].map((side) => ({ ...side, adding: 0, settling: 0 }));
       for (let first = 0; first < count; first += TURN_OF_INGEST) {
         const end = Math.min(count, first + TURN_OF_INGEST);
-        for (const side of sides) {
+        // Another one begins each time: what a side leaves behind, the next one pays for.
+        const begin = (first / TURN_OF_INGEST) % sides.length;
+        for (const side of [...sides.slice(begin), ...sides.slice(0, begin)]) {
           side.adding += await addTurn(side, dataset, first, end);
           // What is left for idle times is ours to pay for, and not to do while it is the peer's turn.
           const start = now();

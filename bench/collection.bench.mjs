@@ -124,12 +124,14 @@ async function explainQueries(collection, dataset, whole) {
 
 async function measureIngest({ count }) {
   const sides = await inChild(TASKS, 'ingest', { count }, { core: CORE });
-  return sides.map(({ name, rate }) => ({
-    measure: `ingest, records/s, ${name}`,
-    value: rate,
-    ratio: name.startsWith('LanceDB') ? sides[0].rate / rate : undefined,
-    reach: name === 'LanceDB, objects' ? '≥ 2' : undefined,
-  }));
+  const beside = sides.find(({ name }) => name === 'LanceDB, objects').rate;
+  return sides.map(({ name, rate }) => {
+    const isDurable = /^tessera, threads: .$/.test(name);
+    const row = { measure: `ingest, records/s, ${name}`, value: rate };
+    return name.startsWith('LanceDB')
+      ? row
+      : { ...row, beside, ratio: rate / beside, reach: isDurable ? '≥ 2' : undefined };
+  });
 }
 
 async function measurePeer({ peerCount }) {
