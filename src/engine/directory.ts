@@ -113,13 +113,9 @@ export class Directory {
 
   /** Whether the header of a collection's file is as such files have it. */
   hasSoundHeader(id: string): boolean {
-    let start: Uint8Array | undefined;
-    let byteCount = 0;
-    for (const piece of this.#files.read(this.collectionPath(id)!, PIECE_BYTES)) {
-      start ??= piece.slice(0, START_BYTES);
-      byteCount += piece.length;
-    }
-    return start !== undefined && isHeaderSound(start, byteCount);
+    const path = this.collectionPath(id)!;
+    const [start] = this.#files.readLocked(path, START_BYTES);
+    return start !== undefined && isHeaderSound(start, this.#files.byteCount(path));
   }
 
   /**
@@ -130,11 +126,10 @@ export class Directory {
     const path = this.collectionPath(id)!;
     const copy = `${this.collectionPath(copyId)!}${DAMAGED}`;
     const files = this.#files;
-    let byteCount = 0;
-    for (const piece of files.read(path, PIECE_BYTES)) byteCount += piece.length;
+    const byteCount = files.byteCount(path);
     const mended = function* (): Iterable<Uint8Array> {
       let isFirst = true;
-      for (const piece of files.read(path, PIECE_BYTES)) {
+      for (const piece of files.readLocked(path, PIECE_BYTES)) {
         if (isFirst && piece.length >= HEADER_BYTES) mendHeader(piece, byteCount);
         isFirst = false;
         yield piece;

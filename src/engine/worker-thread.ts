@@ -68,7 +68,9 @@ export class WorkerThread {
     const name = `tessera-${workerData.role.kind}`;
     checkThreadFile(workerUrl);
     const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB[workerData.role.kind] };
-    const worker = new Worker(workerUrl, { workerData, name, execArgv, resourceLimits });
+    // Descriptors that are kept for the sake of locks outlive the thread (io/files.ts).
+    const lasting = { trackUnmanagedFds: false };
+    const worker = new Worker(workerUrl, { workerData, name, execArgv, resourceLimits, ...lasting });
     const thread = new WorkerThread(worker, workerData.settings.path, events);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (response: WorkerResponse) => {

@@ -43,6 +43,10 @@ export interface Files {
   copy(from: string, to: string): void;
   /** What is in a file, piece by piece; the last one is shorter. Never one that SQLite has open. */
   read(path: string, pieceBytes: number): Iterable<Uint8Array>;
+  /** The same of a file that SQLite may have open in this process, whose locks stay (`keptOpen`). */
+  readLocked(path: string, pieceBytes: number): Iterable<Uint8Array>;
+  /** Bytes of a file. */
+  byteCount(path: string): number;
   /** Makes a file of pieces, which is on the disk afterwards; replaces one that is there. */
   write(path: string, pieces: Iterable<Uint8Array>): void;
   exists(path: string): boolean;
@@ -119,6 +123,49 @@ function syncDirectory(path: string): void {
   if (process.platform !== 'win32') withDescriptor(path, 'r', fsyncSync);
 }
 
+/**
+ * Descriptors of files that SQLite may have open, by `identity`. To close one would give back every lock that
+ * this process has on the file (POSIX), of all connections and threads: then another process could take
+ * itself for the last one, and remove the log that is still written to. So they stay open until the file is
+ * removed; on Windows locks belong to descriptors.
+ */
+const keptOpen = new Map<string, number>();
+
+function* readLocked(path: string, pieceBytes: number): Generator<Uint8Array> {
+  if (process.platform === 'win32') {
+    yield* readPieces(path, pieceBytes);
+    return;
+  }
+  const descriptor = guard(path, () => {
+    const key = identityOf(path) ?? '';
+    const kept = keptOpen.get(key) ?? openSync(path, 'r');
+    keptOpen.set(key, kept);
+    return kept;
+  });
+  for (let at = 0; ; ) {
+    const piece = new Uint8Array(pieceBytes);
+    const length = guard(path, () => readSync(descriptor, piece, 0, pieceBytes, at));
+    if (length === 0) return;
+    at += length;
+    yield piece.subarray(0, length);
+  }
+}
+
+function remove(path: string): void {
+  const key = keptOpen.size === 0 ? null : identityOf(path);
+  rmSync(path, { force: true });
+  const kept = key === null ? undefined : keptOpen.get(key);
+  if (kept === undefined) return;
+  keptOpen.delete(key!);
+  closeSync(kept);
+}
+
+/** Text that tells a file from every other one. */
+function identityOf(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
+}
+
 function* readPieces(path: string, pieceBytes: number): Generator<Uint8Array> {
   const descriptor = guard(path, () => openSync(path, 'r'));
   try {
@@ -141,7 +188,7 @@ function* readPieces(path: string, pieceBytes: number): Generator<Uint8Array> {
 /** The machine's files. Errors: `TESSERA_DISK_FULL`, `TESSERA_READ_ONLY`, `TESSERA_IO`. */
 export const systemFiles: Files = {
   makeDirectory: (path) => guard(path, () => makeLasting(resolve(path))),
-  remove: (path) => guard(path, () => rmSync(path, { force: true })),
+  remove: (path) => guard(path, () => remove(path)),
   removeDirectory: (path) => guard(path, () => rmSync(path, { recursive: true, force: true })),
   rename: (from, to) => guard(from, () => renameSync(from, to)),
   copy: (from, to) =>
@@ -150,6 +197,8 @@ export const systemFiles: Files = {
       withDescriptor(to, 'r+', fsyncSync);
     }),
   read: readPieces,
+  readLocked,
+  byteCount: (path) => guard(path, () => statSync(path).size),
   write: (path, pieces) => {
     guard(path, () =>
       withDescriptor(path, 'w', (descriptor) => {
@@ -161,10 +210,7 @@ export const systemFiles: Files = {
     );
   },
   exists: (path) => existsSync(path),
-  identity: (path) => {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found === undefined ? null : `${found.dev}:${found.ino}`;
-  },
+  identity: identityOf,
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
   isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false,
   version: (path) => {

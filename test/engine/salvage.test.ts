@@ -1,5 +1,5 @@
 /** What is saved of damaged collections, and that nothing of what is lost goes unsaid. */
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Backend, CollectionScope, SalvageReport } from '../../src/api/index.ts';
@@ -177,6 +177,24 @@ describe('salvage', () => {
         await backend.deleteCollection(SCOPE, 'saved');
         await backend.close();
       }
+    },
+  );
+
+  // Only Linux tells which locks there are.
+  it.runIf(process.platform === 'linux')(
+    'leaves the file locked for those who have it open in this process, or others would take its log away',
+    async () => {
+      const { path, scope, file } = await prepare();
+      const backend = await openTestDatabase({ path });
+      expect(await backend.count(scope)).toBe(396);
+      const locksOf = (inode: number): number =>
+        readFileSync('/proc/locks', 'utf8')
+          .split('\n')
+          .filter((line) => line.includes(`:${inode} `)).length;
+      const before = locksOf(statSync(file).ino);
+      expect(before).toBeGreaterThan(0);
+      await backend.salvage(scope, 'saved');
+      expect(locksOf(statSync(file).ino)).toBe(before);
     },
   );
 
