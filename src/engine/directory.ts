@@ -113,9 +113,13 @@ export class Directory {
 
   /** Whether the header of a collection's file is as such files have it. */
   hasSoundHeader(id: string): boolean {
-    const path = this.collectionPath(id)!;
-    const [start] = this.#files.readLocked(path, START_BYTES);
-    return start !== undefined && isHeaderSound(start, this.#files.byteCount(path));
+    const [start] = this.#files.readLocked(this.collectionPath(id)!, START_BYTES);
+    return start !== undefined && isHeaderSound(start);
+  }
+
+  /** Bytes of a collection's file, without its log. */
+  collectionBytes(id: string): number {
+    return this.#files.byteCount(this.collectionPath(id)!);
   }
 
   /**

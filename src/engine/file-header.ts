@@ -33,16 +33,14 @@ export const START_BYTES: number = LARGE_PAGE_BYTES + MAP_START.length;
 export const HEADER_BYTES = 100;
 
 /**
- * Whether a file of so many bytes that begins so has a header as such files have it. One that tells of fewer
- * pages than there are is not believed, though it may be right while a log waits: SQLite reads none beyond.
+ * Whether a file that begins so has a header as such files have it. How many pages there are it need not
+ * tell: where others read an earlier state, a log is folded into the file in part, with the header left out.
  */
-export function isHeaderSound(start: Uint8Array, byteCount: number): boolean {
+export function isHeaderSound(start: Uint8Array): boolean {
   if (start.length < HEADER_BYTES || !SAME.every(([offset, bytes]) => isAt(start, offset, bytes)))
     return false;
-  const view = viewOf(start);
-  const told = view.getUint16(PAGE_BYTES_OFFSET);
-  if (!PAGE_SIZES.includes(told) || (foundPageBytes(start) ?? told) !== told) return false;
-  return view.getUint32(PAGE_COUNT_OFFSET) * told >= byteCount;
+  const told = viewOf(start).getUint16(PAGE_BYTES_OFFSET);
+  return PAGE_SIZES.includes(told) && (foundPageBytes(start) ?? told) === told;
 }
 
 /**

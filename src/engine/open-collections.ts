@@ -160,21 +160,51 @@ export class OpenCollections {
       return store === undefined ? null : { database: store.database, close: () => {} };
     }
     if (!this.#directory.hasCollectionFile(info.id)) return this.#withoutFile(info);
-    if (this.#directory.hasSoundHeader(info.id)) {
-      try {
-        const database = this.#openRaw(path);
-        return { database, close: () => database.close() };
-      } catch (error) {
-        if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
-      }
+    const inPlace = this.#directory.hasSoundHeader(info.id) ? this.#openUnlessDamaged(path) : null;
+    if (inPlace !== null && this.#reachesEnd(info.id, inPlace)) {
+      return { database: inPlace, close: () => inPlace.close() };
     }
     this.#open.take(info.id)?.store.close();
-    const database = this.#openRaw(this.#directory.copyDamaged(info.id, copyId));
+    let database: SqlDatabase;
+    try {
+      database = this.#openRaw(this.#directory.copyDamaged(info.id, copyId));
+    } finally {
+      inPlace?.close();
+    }
     const close = (): void => {
       database.close();
       this.#directory.removeDamaged(copyId);
     };
     return { database, close };
+  }
+
+  #openUnlessDamaged(path: string): SqlDatabase | null {
+    try {
+      return this.#openRaw(path);
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.kind !== 'corrupt') throw error;
+      return null;
+    }
+  }
+
+  /**
+   * Whether SQLite knows of as many pages as the file has; it reads none beyond. The header need not tell,
+   * since while a log waits it is the log that does. If not, `database` is left with a view of the file as it
+   * is: for as long, others neither begin the log anew that the file needs, nor fold a new one into it.
+   */
+  #reachesEnd(id: string, database: SqlDatabase): boolean {
+    try {
+      // First, for the file may grow.
+      const byteCount = this.#directory.collectionBytes(id);
+      database.exec('BEGIN');
+      const [count, size] = [database.pragma('page_count'), database.pragma('page_size')].map(Number);
+      if (count! * size! < byteCount) return false;
+      database.exec('ROLLBACK');
+      return true;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   }
 
   /** Opens a file for what can be read of it. */

@@ -1,10 +1,12 @@
 /** What is saved of damaged collections, and that nothing of what is lost goes unsaid. */
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Backend, CollectionScope, SalvageReport } from '../../src/api/index.ts';
 import { seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
+import { systemFiles } from '../../src/io/index.ts';
+import { openSqlDatabase } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { collectionFile, withFile } from '../support/kept-cells.ts';
@@ -197,6 +199,54 @@ describe('salvage', () => {
       expect(locksOf(statSync(file).ino)).toBe(before);
     },
   );
+
+  describe('of a sound file misses nothing that another process moves out of the log meanwhile', () => {
+    /** Opens a database where that happens just before a log is copied, if it may. */
+    function openFolding(path: string, file: string, beforehand: () => void): Promise<Backend> {
+      const copy: typeof systemFiles.copy = (from, to) => {
+        beforehand();
+        const other = openSqlDatabase({ path: file, readOnly: false, busyTimeoutMs: 1 });
+        other.pragma('wal_checkpoint(TRUNCATE)');
+        other.close();
+        systemFiles.copy(from, to);
+      };
+      return openTestDatabase({ path }, { files: { ...systemFiles, copy } });
+    }
+
+    it('where somebody reads an earlier state, and the file has grown without its header', async () => {
+      const { path, scope, file } = await prepare();
+      const backend = await openFolding(path, file, () => reader.exec('ROLLBACK'));
+      const add = async (name: string): Promise<void> => {
+        const records = Array.from({ length: 100 }, (_, i) => ({
+          id: `${name}-${i}`,
+          embedding: embeddingOf(i),
+        }));
+        await backend.add(scope, batchOf(...records));
+      };
+      await add('seen');
+      const reader = openSqlDatabase({ path: file, readOnly: true, busyTimeoutMs: 1 });
+      onTestFinished(() => reader.close());
+      reader.exec('BEGIN');
+      reader.pragma('page_count');
+      await add('unseen');
+      withFile(file, (database) => database.pragma('wal_checkpoint(PASSIVE)'));
+      const { savedCount, lostCount } = await backend.salvage(scope, 'saved');
+      expect([savedCount, lostCount]).toEqual([COUNT - DELETED.size + 200, 0]);
+    });
+
+    it('where the file is to become shorter', async () => {
+      const { path, scope, file } = await prepare();
+      const backend = await openFolding(path, file, () => {});
+      const ids = Array.from({ length: 300 }, (_, i) => `id-${i}`);
+      await backend.delete(scope, deleteRequest({ ids }));
+      withFile(file, (database) => {
+        database.exec('PRAGMA incremental_vacuum');
+        expect(Number(database.pragma('page_count')) * PAGE_BYTES).toBeLessThan(statSync(file).size);
+      });
+      const { savedCount, lostCount } = await backend.salvage(scope, 'saved');
+      expect([savedCount, lostCount]).toEqual([await backend.count(scope), 0]);
+    });
+  });
 
   it('saves what a file holds that was cut short, or whose pages are at random overwritten', async () => {
     const { path, scope, file } = await prepare();
