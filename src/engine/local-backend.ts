@@ -9,7 +9,8 @@
  * Maintenance runs between calls, in slices of a millisecond or two. A turn of it lasts one slice, or as long
  * as the calls since the last turn took together: so under load it gets half the thread, and calls take at
  * most twice as long. On a reader's thread every turn is one slice, since queries are to wait for nothing
- * longer: between turns the event loop lets in the calls that have arrived.
+ * longer, unless so many rows wait to be taken in that queries take longer for ranking them: between turns
+ * the event loop lets in the calls that have arrived.
  */
 
 import {
@@ -68,7 +69,7 @@ const CALM_MS = 1_000;
 export class LocalBackend implements Backend {
   readonly #engine: Engine;
   readonly #clock: Clock;
-  readonly #maintenanceTurnMsMax: number;
+  readonly #isReader: boolean;
   #queue: QueuedWrite[] = [];
   #isFlushScheduled = false;
   #isMaintenanceScheduled = false;
@@ -86,7 +87,7 @@ export class LocalBackend implements Backend {
   constructor(settings: EngineSettings, components: Components) {
     this.#engine = new Engine(settings, components);
     this.#clock = components.clock;
-    this.#maintenanceTurnMsMax = components.role.kind === 'reader' ? 0 : MAINTENANCE_TURN_MS_MAX;
+    this.#isReader = components.role.kind === 'reader';
   }
 
   heartbeat(options?: CallOptions): Promise<bigint> {
@@ -398,7 +399,8 @@ export class LocalBackend implements Backend {
     setImmediate(() => {
       this.#isMaintenanceScheduled = false;
       if (this.#isClosed || this.#isFlushScheduled) return;
-      const untilMs = this.#clock.monotonicMs() + Math.min(this.#callsMs, this.#maintenanceTurnMsMax);
+      const mostMs = this.#isReader && !this.#engine.isBehind ? 0 : MAINTENANCE_TURN_MS_MAX;
+      const untilMs = this.#clock.monotonicMs() + Math.min(this.#callsMs, mostMs);
       this.#callsMs = 0;
       do this.#engine.maintain();
       while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);

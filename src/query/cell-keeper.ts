@@ -16,6 +16,7 @@ import {
   type CellPlace,
   CellStore,
   type ClusteredIndex,
+  type ClusteredTuning,
   type KeptCells,
   widthFor,
 } from '../vectors/index.ts';
@@ -26,6 +27,12 @@ export interface KeeperTuning {
   /** Cells are kept once this many changes, and this share of the records, have passed since. */
   readonly lagMin: number;
   readonly lagShare: number;
+}
+
+/** Constants of the vector index and of how it is kept. */
+export interface IndexTuning {
+  readonly cells?: Partial<ClusteredTuning>;
+  readonly keeper?: Partial<KeeperTuning>;
 }
 
 /**

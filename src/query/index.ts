@@ -2,6 +2,7 @@
  * The query path: filters become bitmaps (filter.ts, documents.ts), bitmaps and embeddings become answers
  * (execute.ts), over indexes in memory that follow the records (indexes.ts).
  */
+export type { IndexTuning } from './cell-keeper.ts';
 export type { DocumentContext } from './documents.ts';
 export {
   checkSelection,
@@ -13,4 +14,4 @@ export {
   type QueryContext,
   selectRowsToDelete,
 } from './execute.ts';
-export { CollectionIndexes, type IndexOptions, type IndexTuning } from './indexes.ts';
+export { CollectionIndexes, type IndexOptions } from './indexes.ts';

@@ -20,8 +20,8 @@ import type { Space, VectorStatistics } from '../api/index.ts';
 import { Bitset, LruMap, seededNumbers } from '../base/index.ts';
 import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoredRecord, StoreState } from '../records/index.ts';
-import { ClusteredIndex, type ClusteredTuning, type VectorSource } from '../vectors/index.ts';
-import { CellKeeper, type KeeperTuning, keptPosition } from './cell-keeper.ts';
+import { ClusteredIndex, type VectorSource } from '../vectors/index.ts';
+import { CellKeeper, type IndexTuning, keptPosition } from './cell-keeper.ts';
 import { keptSlots } from './kept-slots.ts';
 import { SlotRows } from './slot-rows.ts';
 
@@ -80,12 +80,6 @@ export interface IndexOptions {
   readonly tuning?: IndexTuning | undefined;
 }
 
-/** Constants of the vector index and of how it is kept. */
-export interface IndexTuning {
-  readonly cells?: Partial<ClusteredTuning>;
-  readonly keeper?: Partial<KeeperTuning>;
-}
-
 /** A row of which an index holds something else than the records do. */
 export interface RowFault {
   readonly row: number;
@@ -136,6 +130,11 @@ export class CollectionIndexes {
   /** Whether `maintain` has nothing to do. */
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Rows that every query ranks, since no cell has taken them in. */
+  get outsideCount(): number {
+    return this.#vectors?.outsideCount ?? 0;
   }
 
   /** Of these bytes, those that hold embeddings which can be read again. */

@@ -501,6 +501,7 @@ export class ClusteredIndex {
     const isUrgent = this.#meter.isAgeing(liveCount) && liveCount > 2 * waiting.count;
     this.#isMeasuringNext = isUrgent && !this.#isMeasuringNext;
     if (this.#isMeasuringNext && this.#measure()) return true;
+    if (this.#rows instanceof VectorCache && this.#rows.prepare()) return true;
     if (waiting.count > 0) {
       this.#upkeep.absorb();
       return true;

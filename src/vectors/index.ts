@@ -26,5 +26,5 @@ export type {
 } from './clustered-types.ts';
 export { FlatIndex, type FlatIndexOptions } from './flat-index.ts';
 export { widthFor } from './rotation.ts';
-export { VectorCache, type VectorCacheOptions } from './vector-cache.ts';
-export type { NearestSlots, VectorRows, VectorSource } from './vector-rows.ts';
+export { VectorCache } from './vector-cache.ts';
+export type { NearestSlots, VectorCacheOptions, VectorRows, VectorSource } from './vector-rows.ts';

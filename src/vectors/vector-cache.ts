@@ -29,11 +29,13 @@ import { Kernel } from '../kernel/index.ts';
 import { distanceFromSum } from './distance.ts';
 import { FloatBounds } from './float-bounds.ts';
 import { NearestHeap } from './nearest-heap.ts';
+import { ReadyPlaces } from './ready-places.ts';
 import { Shortlist } from './shortlist.ts';
 import {
   type NearestSlice,
   type NearestSlots,
   nothing,
+  type VectorCacheOptions,
   type VectorRows,
   type VectorSource,
 } from './vector-rows.ts';
@@ -66,17 +68,6 @@ const NO_SLOT = 0xffffffff;
 const PARTS = 16;
 const PARTS_OF_FOUR = 4;
 
-/** How a cache is made. */
-export interface VectorCacheOptions {
-  readonly space: Space;
-  /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
-  readonly dimension: number;
-  /** Where vectors are read again that had to go; without one, all stay. */
-  readonly source?: VectorSource | undefined;
-  /** Whether so many bytes more may be taken; by default always. */
-  readonly grant?: ((bytes: number) => boolean) | undefined;
-}
-
 /** See the top of this file. */
 export class VectorCache implements VectorRows {
   readonly #space: Space;
@@ -98,6 +89,7 @@ export class VectorCache implements VectorRows {
   #norms = new Float64Array(0);
   #used = new Uint8Array(0);
   #placeCount = 0;
+  readonly #ready = new ReadyPlaces();
   readonly #freePlaces: number[] = [];
   #hand = 0;
   #slotCount = 0;
@@ -130,7 +122,7 @@ export class VectorCache implements VectorRows {
 
   get bytes(): number {
     const maps = this.#placeOf.byteLength + this.#slotAt.byteLength;
-    const rows = this.#rowsAt + 4 * this.#width * this.#placeCount;
+    const rows = this.#rowsAt + 4 * this.#width * Math.max(this.#placeCount, this.#ready.count);
     return rows + maps + this.#norms.byteLength + this.#used.byteLength;
   }
 
@@ -150,6 +142,7 @@ export class VectorCache implements VectorRows {
 
   announce(slot: number): void {
     this.remove(slot);
+    if (slot >= this.#slotCount) this.#ready.noteRow();
     this.#slotCount = Math.max(this.#slotCount, slot + 1);
     if (this.#placeOf.length >= this.#slotCount) return;
     const grown = new Int32Array(Math.max(64, Math.ceil(this.#slotCount * 1.125))).fill(NO_PLACE);
@@ -205,6 +198,18 @@ export class VectorCache implements VectorRows {
       if (!this.isFull) this.#admit(index, embedding, this.#loadRow(embedding));
     });
     return this.isFull ? -1 : slot;
+  }
+
+  /** Makes some places ready for rows that come, as far as it is granted; false if there is nothing to do. */
+  prepare(): boolean {
+    const wanted = this.#ready.wanted(this.#placeCount, this.#freePlaces.length);
+    const capacity = this.#slotAt.length;
+    if (wanted > capacity && this.#mayGrow() && this.#growBy(this.#stepPlaces, false)) return true;
+    const next = this.#ready.next(this.#placeCount, Math.min(wanted, capacity));
+    if (next === undefined) return false;
+    const start = this.#rowsAt / 4;
+    this.#floats.fill(0, start + next.first * this.#width, start + next.end * this.#width);
+    return true;
   }
 
   /** Makes room for so many vectors at once, as far as it is granted. */

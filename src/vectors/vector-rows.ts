@@ -1,6 +1,7 @@
 /**
  * What holds the vectors of an index and ranks them exactly: all in memory, or as many as there is room for.
  */
+import type { Space } from '../api/index.ts';
 import type { Bitset } from '../base/index.ts';
 
 /** Where vectors are read from that are not in memory. */
@@ -10,6 +11,17 @@ export interface VectorSource {
    * and its vector, a view that is valid during the call. Errors: those of reading.
    */
   read(slots: Uint32Array, count: number, visit: (index: number, embedding: Float32Array) => void): void;
+}
+
+/** How a cache is made. */
+export interface VectorCacheOptions {
+  readonly space: Space;
+  /** Components of every vector and query, at most `LIMITS.dimensionMax`. */
+  readonly dimension: number;
+  /** Where vectors are read again that had to go; without one, all stay. */
+  readonly source?: VectorSource | undefined;
+  /** Whether so many bytes more may be taken; by default always. */
+  readonly grant?: ((bytes: number) => boolean) | undefined;
 }
 
 /** The answer of a search: distances ascending, equal ones by slot; and what the search took. */

@@ -190,3 +190,31 @@ it('a collection that is deleted meanwhile ends them', async () => {
   await expect(verified).rejects.toEqual(withCode('TESSERA_COLLECTION_NOT_FOUND'));
   await deleted;
 });
+
+it('a reader takes rows in for longer at a time while so many wait that queries are slow for them', async () => {
+  const path = temporaryDirectory();
+  const writer = await openTestDatabase({ path }, { role: { kind: 'writer', keepsCells: false } });
+  const scope = await fill(writer, 4_000);
+  const reader = await openTestDatabase(
+    { path },
+    {
+      role: { kind: 'reader', keepsCells: false },
+      clock: tickingClock(1),
+      indexTuning: { cells: { startCount: 64 } },
+    },
+  );
+  const many = queryRequest(Array.from({ length: 10 }, (_, i) => new Array<number>(DIMENSION).fill(i)));
+  const taken: { waiting: number; count: number }[] = [];
+  for (let waiting = 4_000; waiting > 0; ) {
+    await reader.query(scope, many);
+    await new Promise((resolve) => setImmediate(resolve));
+    const { vectors } = await reader.statistics(scope);
+    taken.push({ waiting, count: waiting - vectors.waitingCount });
+    waiting = vectors.waitingCount;
+  }
+  const counts = (isMeant: (waiting: number) => boolean): number[] =>
+    taken.filter(({ waiting }) => isMeant(waiting)).map(({ count }) => count);
+  // A slice has two steps by this clock, and a step takes in 64 rows at most.
+  expect(Math.max(...counts((waiting) => waiting > 2_048))).toBeGreaterThan(128);
+  expect(Math.max(...counts((waiting) => waiting <= 2_048))).toBeLessThanOrEqual(128);
+});
