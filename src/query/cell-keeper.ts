@@ -2,9 +2,10 @@
  * Writes the cells of a vector index behind, into the collection's file: slice by slice, only what changed.
  *
  * Once the index is far enough ahead of what is kept, the cells changed since then are added, some at a time,
- * each slice in a transaction of its own that gives way to whoever holds the write lock. The last slice
- * replaces the header and with it the position, and then the superseded cells are removed. Until the header
- * is replaced, the former one with all its cells stands; so a process may be killed at any moment.
+ * each slice in a transaction of its own that gives way to whoever holds the write lock; then the outline of
+ * all cells, a quarter as many bytes, from which an opener begins. The last slice replaces the header and
+ * with it the position, and then the superseded cells are removed. Until the header is replaced, the former
+ * one with all its cells stands; so a process may be killed at any moment.
  *
  * No slice waits for the disk: what is kept can be made anew, and losing the latest of it costs a little
  * time at the next opening.
@@ -14,10 +15,16 @@ import type { RecordStore } from '../records/index.ts';
 import {
   type BeginLoading,
   type CellPlace,
+  type CellReader,
   CellStore,
+  type CellsDirectory,
   type ClusteredIndex,
   type ClusteredTuning,
+  encodeCentres,
+  encodeRows,
   type KeptCells,
+  PART_ROWS,
+  partCells,
   widthFor,
 } from '../vectors/index.ts';
 import type { SlotRows } from './slot-rows.ts';
@@ -56,8 +63,18 @@ interface Saving {
   measuredCount: number;
   readonly queue: number[];
   readonly places: Map<number, CellPlace>;
+  /** What is left of the outline, its parts so far, and the rows that they name. */
+  readonly outline: Generator<OutlinePart, undefined>;
+  readonly parts: CellPlace[];
+  rowCount: number;
   readonly outsideRows: Float64Array;
   readonly outsideChecksums: Uint32Array;
+}
+
+/** A part of the outline, and the rows that it names. */
+interface OutlinePart {
+  readonly bytes: Uint8Array;
+  readonly rowCount: number;
 }
 
 /** What a slice needs to know of the index. */
@@ -84,6 +101,8 @@ export class CellKeeper {
   #measuredCount = 0;
   /** Rows that are in no kept cell. */
   #outsideCount = 0;
+  /** Rows that the index has not found in the kept cells. */
+  #lostCount = 0;
   #saving: Saving | undefined;
   #garbage: number[] = [];
   /** Whether the pages of the tables are damaged, so that no more is tried. */
@@ -112,6 +131,15 @@ export class CellKeeper {
   /** Position that the kept cells stand for, as far as is known here; 0 where there are none. */
   get position(): number {
     return this.#position;
+  }
+
+  /** What reads the cells of a directory that `load` gave. Every call belongs inside a transaction. */
+  reader({ places }: CellsDirectory): CellReader {
+    return (cell, take) => {
+      const place = places.get(cell);
+      if (place === undefined) take(undefined);
+      else this.#cells.read(place, this.#width, take);
+    };
   }
 
   /** The kept cells, if they can be believed, as `CellStore.load`. Belongs inside a transaction. */
@@ -161,6 +189,11 @@ export class CellKeeper {
   }
 
   #isDue(index: KeptIndex, isForced: boolean): boolean {
+    if (index.vectors.lostCount !== this.#lostCount) {
+      // Who opens the file next is not to miss them as well.
+      this.#lostCount = index.vectors.lostCount;
+      this.#position = 0;
+    }
     if (!index.vectors.isSavable || !this.#isLate(index, isForced)) return false;
     if (this.#ignoresKept) return true;
     // Another process may have kept its cells meanwhile, which serve as well.
@@ -189,11 +222,15 @@ export class CellKeeper {
     const isContinued = this.#serial !== undefined;
     if (!isContinued) vectors.endSaving(false);
     const { changed, outside } = vectors.beginSaving();
+    const places = isContinued ? new Map(this.#places) : new Map<number, CellPlace>();
     this.#saving = {
       position,
       measuredCount: vectors.measuredCount,
       queue: changed,
-      places: isContinued ? new Map(this.#places) : new Map(),
+      places,
+      outline: outlineOf(places, vectors, slots, this.#width),
+      parts: [],
+      rowCount: 0,
       outsideRows: Float64Array.from(outside, (slot) => slots.rowAt(slot)),
       outsideChecksums: Uint32Array.from(outside, (slot) => slots.checksumAt(slot)),
     };
@@ -201,25 +238,27 @@ export class CellKeeper {
 
   #write(saving: Saving, { vectors, slots }: KeptIndex): boolean {
     let isOvertaken = false;
+    let isWhole = false;
     const slice = (): void => {
       this.#serial ??= this.#cells.takeOver();
       isOvertaken = this.#cells.serial() !== this.#serial;
       if (isOvertaken) return;
-      this.#addCells(saving, vectors, slots);
-      if (saving.queue.length > 0) return;
+      const written = this.#addCells(saving, vectors, slots);
+      isWhole = this.#addOutline(saving, written);
+      if (!isWhole) return;
       const { header } = vectors;
-      const { position, places, outsideRows, outsideChecksums } = saving;
-      const directory = { ...header!, position, places, outsideRows, outsideChecksums };
+      const { position, places, parts, rowCount, outsideRows, outsideChecksums } = saving;
+      const directory = { ...header!, position, places, parts, rowCount, outsideRows, outsideChecksums };
       saving.measuredCount = vectors.measuredCount;
       this.#serial = this.#cells.commit(this.#serial, directory);
       // Who began before this commit has no say any more, so whatever is not named now is garbage.
-      const named = new Set([...places.values()].map(({ id }) => id));
+      const named = new Set([...places.values(), ...parts].map(({ id }) => id));
       this.#garbage = this.#cells.ids().filter((id) => !named.has(id));
     };
     const done = this.#store.writeBehind(slice);
     if (isOvertaken) this.#abandon(vectors);
     if (!done || isOvertaken) return false;
-    if (saving.queue.length > 0) return true;
+    if (!isWhole) return true;
     this.#saving = undefined;
     this.#ignoresKept = false;
     this.#places = saving.places;
@@ -230,8 +269,10 @@ export class CellKeeper {
     return true;
   }
 
-  #addCells({ queue, places }: Saving, vectors: ClusteredIndex, slots: SlotRows): void {
-    for (let written = 0; queue.length > 0 && written < SLICE_BYTES; ) {
+  /** Returns how many bytes it has written. */
+  #addCells({ queue, places }: Saving, vectors: ClusteredIndex, slots: SlotRows): number {
+    let written = 0;
+    while (queue.length > 0 && written < SLICE_BYTES) {
       const cell = queue.pop()!;
       const bytes = vectors.encodeCell(
         cell,
@@ -245,6 +286,19 @@ export class CellKeeper {
       places.set(cell, this.#cells.add(bytes));
       written += bytes.length;
     }
+    return written;
+  }
+
+  /** Goes on where `#addCells` has left off; returns whether all is written. */
+  #addOutline(saving: Saving, writtenBefore: number): boolean {
+    for (let written = writtenBefore; written < SLICE_BYTES; ) {
+      const part = saving.outline.next().value;
+      if (part === undefined) return true;
+      saving.parts.push(this.#cells.add(part.bytes));
+      saving.rowCount += part.rowCount;
+      written += part.bytes.length;
+    }
+    return false;
   }
 
   #sweep(): boolean {
@@ -253,6 +307,41 @@ export class CellKeeper {
       this.#garbage = isOurs ? this.#cells.sweep(this.#garbage) : [];
     });
   }
+}
+
+/**
+ * The outline of cells at `places`, part by part. Between two parts slots may get other numbers, and rows may
+ * leave and enter cells; those that have entered since `beginSaving` are not named.
+ */
+function* outlineOf(
+  places: ReadonlyMap<number, CellPlace>,
+  vectors: ClusteredIndex,
+  slots: SlotRows,
+  width: number,
+): Generator<OutlinePart, undefined> {
+  const kept = [...places.keys()];
+  const step = partCells(width);
+  for (let first = 0; first < kept.length; first += step) {
+    yield {
+      bytes: encodeCentres(vectors.sketchesOf(kept.slice(first, first + step)), width),
+      rowCount: 0,
+    };
+  }
+  for (let slot = 0; slot < slots.count; ) {
+    const named: number[] = [];
+    let last = slots.rowAt(slot);
+    for (; slot < slots.count && named.length < PART_ROWS; slot++) {
+      last = slots.rowAt(slot);
+      if (places.has(vectors.keptCellOf(slot))) named.push(slot);
+    }
+    if (named.length === 0) return undefined;
+    const rows = Float64Array.from(named, (one) => slots.rowAt(one));
+    const checksums = Uint32Array.from(named, (one) => slots.checksumAt(one));
+    const cells = Int32Array.from(named, (one) => vectors.keptCellOf(one));
+    yield { bytes: encodeRows({ rows, checksums, cells }), rowCount: named.length };
+    slot = slots.firstAfter(last);
+  }
+  return undefined;
 }
 
 /**

@@ -210,6 +210,111 @@ test('a header that stands for a later state than the records is of no use', () 
   expectRight(scene, scene.open());
 });
 
+describe('cells whose entries are read when they are needed', () => {
+  /** Cells that were read of those in the file. */
+  function counted(collection: KeptCollection): () => number {
+    let count = 0;
+    const { database } = collection.store;
+    const prepare = database.prepare.bind(database);
+    database.prepare = (sql) => {
+      const statement = prepare(sql);
+      if (sql !== 'SELECT data FROM cells WHERE id = ?') return statement;
+      const get: typeof statement.get = (...values) => {
+        count++;
+        return statement.get(...values);
+      };
+      return { ...statement, get };
+    };
+    return () => count;
+  }
+
+  test('are read by the searches that come to them, and all in idle time', () => {
+    const scene = new Scene();
+    const collection = scene.open();
+    const read = counted(collection);
+    collection.follow();
+    const ofOutline = read();
+    const [query] = [...collection.model().records.values()].map((one) => one.embedding);
+    expect(collection.search(query!, 1, 0.9)[0]!.distance).toBe(0);
+    const afterOne = read() - ofOutline;
+    const { cellCount } = collection.statistics;
+    expect(afterOne).toBeGreaterThan(0);
+    expect(afterOne).toBeLessThan(cellCount);
+    collection.search(query!, 1, 0.9);
+    expect(read() - ofOutline).toBe(afterOne);
+    collection.settle();
+    expect(read() - ofOutline).toBe(cellCount);
+    expect(collection.faults()).toEqual([]);
+  });
+
+  test('hide no row when they are gone or damaged by then, and are kept anew', () => {
+    const scene = new Scene();
+    const collection = scene.open();
+    collection.follow();
+    scene.change(({ store }) =>
+      store.write(() => {
+        const { places } = loadKept(new CellStore(store.database), WIDTH)!.directory;
+        const [gone, damaged, other, another] = [...places.values()];
+        store.database.exec(`DELETE FROM cells WHERE id = ${gone!.id}`);
+        store.database.exec(`UPDATE cells SET data = zeroblob(length(data)) WHERE id = ${damaged!.id}`);
+        const copy = `(SELECT data FROM cells WHERE id = ${another!.id})`;
+        store.database.exec(`UPDATE cells SET data = ${copy} WHERE id = ${other!.id}`);
+      }),
+    );
+    for (const opened of [scene.open({ keepsCells: false }), collection]) {
+      for (const { id, embedding } of opened.model().records.values()) {
+        expect(opened.search(embedding, 1, 0.99)[0]).toEqual({ id, distance: 0 });
+      }
+      expect(opened.statistics.waitingCount).toBeGreaterThan(0);
+      expect(opened.faults()).toEqual([]);
+    }
+    collection.settle();
+    expect(collection.statistics).toMatchObject({ waitingCount: 0, savedPosition: COUNT });
+    const next = scene.open();
+    next.follow();
+    next.settle();
+    expect(next.faults()).toEqual([]);
+    expectRight(scene, scene.open());
+    const kept = next.store.read(() => loadKept(new CellStore(next.store.database), WIDTH)!);
+    expect(kept.inCells.rows.length).toBe(COUNT);
+  });
+
+  test('are not missing a row that has another embedding before they are read', () => {
+    const scene = new Scene();
+    const collection = scene.open();
+    collection.follow();
+    collection.upsert(ids(3), scene.draw);
+    collection.follow();
+    expect(collection.indexes.vectors(DIMENSION).lostCount).toBe(0);
+    expect(collection.statistics.waitingCount).toBe(3);
+    expectRight(scene, collection);
+  });
+
+  test('are not said to have rows that came to them while cells were being written', () => {
+    const scene = new Scene();
+    const collection = scene.open();
+    collection.settle();
+    const former = collection.model().records.get('r7')!.embedding;
+    const { row } = collection.store.read(() => collection.store.byId('r7')!);
+    const vectors = collection.indexes.vectors(DIMENSION);
+    vectors.beginSaving();
+    const slot = collection.indexes.slotOf(row);
+    expect(vectors.keptCellOf(slot)).toBeGreaterThanOrEqual(0);
+    // Another embedding and the former one again: the row leaves its cell and comes back.
+    collection.upsert(['r7'], scene.draw);
+    collection.follow();
+    collection.upsert(['r7'], () => former);
+    collection.follow();
+    while (collection.statistics.waitingCount > 0) {
+      collection.store.read(() => vectors.maintain(0, () => 0));
+    }
+    expect(collection.faults()).toEqual([]);
+    expect(vectors.keptCellOf(slot)).toBe(-1);
+    vectors.endSaving(false);
+    expect(vectors.keptCellOf(slot)).toBeGreaterThanOrEqual(0);
+  });
+});
+
 describe('wrong cells are noticed and mended', () => {
   /** Repairs, and sees to it that the next opener finds sound cells in the file. */
   function expectMended(scene: Scene, collection: KeptCollection): void {

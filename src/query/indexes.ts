@@ -22,7 +22,7 @@ import { MetadataColumns } from '../columns/index.ts';
 import type { RecordStore, StoredRecord, StoreState } from '../records/index.ts';
 import { ClusteredIndex, type VectorSource } from '../vectors/index.ts';
 import { CellKeeper, type IndexTuning, keptPosition } from './cell-keeper.ts';
-import { keptSlots } from './kept-slots.ts';
+import { keptCellsOf, keptSlots } from './kept-slots.ts';
 import { SlotRows } from './slot-rows.ts';
 
 /**
@@ -300,6 +300,7 @@ export class CollectionIndexes {
       this.drop();
       return;
     }
+    this.#vectors?.readCells();
     const slotOf = this.#slots.compact((slot) => this.#live.has(slot));
     this.#vectors?.renumber(slotOf, this.#slots.count);
     this.#live = Bitset.full(this.#slots.count);
@@ -398,24 +399,25 @@ export class CollectionIndexes {
     const vectors = this.#makeVectors(dimension);
     const keeper = this.#makeKeeper(dimension);
     const kept = keeper.load((directory, cellCount) =>
-      vectors.restoreCells(directory, cellCount, state.recordCount),
+      vectors.sketchCells(directory, cellCount, state.recordCount),
     );
     if (kept === undefined) return false;
     this.#keeper = keeper;
-    const { position } = kept.directory;
+    const { directory, inCells } = kept;
+    const { position } = directory;
     const isFollowable = position >= state.purgedSequence && position <= state.sequence;
-    const slots = isFollowable ? keptSlots(kept, this.#store.changedRows(position)) : null;
-    if (slots?.count === state.recordCount) {
-      this.#slots = slots;
-    } else {
+    let found = isFollowable ? keptSlots(kept, this.#store.changedRows(position)) : null;
+    if (found?.slots.count !== state.recordCount) {
       const { rows, checksums } = this.#store.rows(state.recordCount);
-      this.#slots = new SlotRows(rows, checksums);
+      const slots = new SlotRows(rows, checksums);
+      found = { slots, cells: keptCellsOf(slots, kept) };
     }
-    const known = this.#slots;
-    vectors.nameEntries(kept.directory, kept.cells, known.count, (row, checksum) => {
-      const slot = known.slotOf(row);
-      return slot !== -1 && known.checksumAt(slot) === checksum ? slot : -1;
-    });
+    const { slots, cells } = found;
+    this.#slots = slots;
+    const named = { cells, keptCount: inCells.rows.length };
+    vectors.nameCells(directory, named, keeper.reader(directory), (rows, checksums) =>
+      slots.slotsOf(rows, checksums),
+    );
     this.#vectors = vectors;
     this.#isSettled = false;
     return true;

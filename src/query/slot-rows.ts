@@ -74,6 +74,16 @@ export class SlotRows {
     return -1;
   }
 
+  /** The slots of rows, 2³² − 1 for those that have none, or one with another checksum. */
+  slotsOf(rows: Float64Array, checksums: Uint32Array): Uint32Array {
+    const slots = new Uint32Array(rows.length);
+    for (let i = 0; i < slots.length; i++) {
+      const slot = this.slotOf(rows[i]!);
+      slots[i] = slot !== -1 && this.#checksums[slot] === checksums[i] ? slot : -1;
+    }
+    return slots;
+  }
+
   /** The first slot whose row is larger than this one. O(log slots). */
   firstAfter(row: number): number {
     let low = 0;

@@ -5,7 +5,7 @@
  * file at once, and destroy it. It takes a second process to notice, for SQLite knows of its own process's
  * locks without asking the system.
  */
-import { spawnSync } from 'node:child_process';
+import type * as ChildProcess from 'node:child_process';
 import { createRequire } from 'node:module';
 import { openSqlDatabase, sqlDriverName } from './database.ts';
 
@@ -42,6 +42,8 @@ export function seesLocks(path: string): boolean | null {
     const name = sqlDriverName();
     const driver = name === 'node:sqlite' ? name : createRequire(import.meta.url).resolve(name);
     const args = ['--no-warnings', '-e', PROGRAM, path, driver];
+    // Loaded where it is used: every thread would load it for nothing.
+    const { spawnSync } = createRequire(import.meta.url)('node:child_process') as typeof ChildProcess;
     const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: TIMEOUT_MS });
     return stdout === 'refused' ? true : stdout === 'granted' ? false : null;
   } finally {

@@ -59,6 +59,7 @@ export const FIELD = {
   spread: 31,
   reach: 32,
   marks: 33,
+  unread: 34,
 } as const;
 
 /** Where what is of one size lies; `blocks` is its end. */

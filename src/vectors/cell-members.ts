@@ -6,14 +6,27 @@
  * part in the same call in which it enters another.
  */
 import { assert, type Bitset } from '../base/index.ts';
-import type { SlotPlaces } from './cell-request.ts';
+import { NO_ENTRY, type SlotPlaces } from './cell-request.ts';
 import type { CellTable } from './cell-table.ts';
-import type { KeptRows, SlotOf } from './clustered-types.ts';
+import type { SlotsOf } from './clustered-types.ts';
 import { SlotList } from './slot-list.ts';
 
 const ABSENT = -1;
 const WAITING = -2;
 const APART = -3;
+
+/** The rows of a kept cell in the order of its entries, and the checksums of their vectors. */
+export interface KeptRows {
+  readonly cell: number;
+  readonly rows: Float64Array;
+  readonly checksums: Uint32Array;
+}
+
+/** The first `count` of some slots. */
+export interface FoundSlots {
+  readonly slots: Uint32Array;
+  readonly count: number;
+}
 
 /** See the top of this file. */
 export class CellMembers {
@@ -21,10 +34,13 @@ export class CellMembers {
   readonly waiting: SlotList = new SlotList();
   /** Slots whose vectors the codes cannot express; searched exactly for ever. */
   readonly apart: SlotList = new SlotList();
-  #cells = new Int32Array(0);
+  #cells: Int32Array = new Int32Array(0);
   #places = new Uint32Array(0);
   #liveCount = 0;
   #peakCount = 0;
+  /** Slots that have entered cells while that is noted. */
+  #entered: Set<number> | undefined;
+  #candidates = new Uint32Array(0);
 
   get liveCount(): number {
     return this.#liveCount;
@@ -36,7 +52,8 @@ export class CellMembers {
   }
 
   get bytes(): number {
-    return this.#cells.byteLength + this.#places.byteLength + this.waiting.bytes + this.apart.bytes;
+    const outside = this.waiting.bytes + this.apart.bytes + this.#candidates.byteLength;
+    return this.#cells.byteLength + this.#places.byteLength + outside;
   }
 
   /** One more than the largest slot there is room for. */
@@ -102,33 +119,62 @@ export class CellMembers {
     this.#leave(slot, table);
     this.#cells[slot] = cell;
     this.#places[slot] = entry;
+    this.#entered?.add(slot);
+  }
+
+  /** Begins or ends to note which slots enter cells. */
+  noteEntering(isNoted: boolean): void {
+    this.#entered = isNoted ? new Set() : undefined;
+  }
+
+  /** Whether a slot has entered a cell since that is noted. */
+  hasEntered(slot: number): boolean {
+    return this.#entered?.has(slot) === true;
   }
 
   /**
-   * Takes in the slots of a cell that was restored, and takes those of its entries out that have none of
-   * their own: whose rows are gone or have another vector, or for which no room was made. Returns how many.
+   * Begins with `count` slots that are in cells, at entries that `adopt` tells; `cells` has the cell of each
+   * slot, −1 for none, and is kept.
    */
-  adopt({ cell, rows, checksums }: KeptRows, slotOf: SlotOf, table: CellTable): number {
+  begin(cells: Int32Array, count: number): void {
+    this.#cells = cells;
+    this.#places = new Uint32Array(cells.length).fill(NO_ENTRY);
+    this.#count(count);
+  }
+
+  /**
+   * Tells the slots of a cell that was read their entries, and takes those of its entries out that are not
+   * those of its slots: whose rows are gone, or have another vector. Returns how many slots it has.
+   */
+  adopt({ cell, rows, checksums }: KeptRows, slotsOf: SlotsOf, table: CellTable): number {
     const cells = this.#cells;
     const places = this.#places;
-    // −1 becomes a number that no slot has.
-    const slots = new Uint32Array(rows.length);
-    for (let i = 0; i < rows.length; i++) slots[i] = slotOf(rows[i]!, checksums[i]!);
+    const slots = slotsOf(rows, checksums);
     const entries = table.nameEntries(cell, slots);
     const refused: number[] = [];
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!;
-      if (cells[slot] !== ABSENT) {
-        refused.push(entries[i]!);
-        continue;
-      }
-      cells[slot] = cell;
-      places[slot] = entries[i]!;
+      if (cells[slot] === cell && places[slot] === NO_ENTRY) places[slot] = entries[i]!;
+      else refused.push(entries[i]!);
     }
-    this.#count(slots.length - refused.length);
     // The last one first, since the cell's last entry takes the place of one that is taken out.
     for (const entry of refused.reverse()) this.drop(cell, entry, table);
-    return refused.length;
+    return slots.length - refused.length;
+  }
+
+  /**
+   * Moves the slots of a cell that have no entry in it to those that wait; returns how many beside `leaving`
+   * there are. O(slots).
+   */
+  expel(cell: number, leaving: number): number {
+    let count = 0;
+    for (let slot = 0; slot < this.#cells.length; slot++) {
+      if (this.#cells[slot] !== cell || this.#places[slot] !== NO_ENTRY) continue;
+      this.#cells[slot] = WAITING;
+      this.#places[slot] = this.waiting.push(slot);
+      if (slot !== leaving) count++;
+    }
+    return count;
   }
 
   /** Moves a slot to those that wait for a cell, or to those that stay apart. */
@@ -149,6 +195,9 @@ export class CellMembers {
     }
     this.#cells = cells;
     this.#places = places;
+    if (this.#entered !== undefined) {
+      this.#entered = new Set(Array.from(this.#entered, (slot) => slotOf[slot]!));
+    }
     this.waiting.renumber(slotOf);
     this.apart.renumber(slotOf);
     table?.renumber(slotOf);
@@ -159,6 +208,23 @@ export class CellMembers {
     const isLast = entry === table.lastEntryOf(cell);
     const moved = table.remove(cell, entry);
     if (!isLast) this.#places[moved] = entry;
+  }
+
+  /**
+   * Slots that were found in cells, and those outside cells, as far as `allowed` has them if it is given.
+   * Overwritten by the next call.
+   */
+  withOutside(found: FoundSlots, allowed: Bitset | undefined): FoundSlots {
+    const most = found.count + this.waiting.count + this.apart.count;
+    if (most === found.count) return found;
+    if (this.#candidates.length < most) this.#candidates = new Uint32Array(Math.ceil(most * 1.25));
+    const slots = this.#candidates;
+    let { count } = found;
+    slots.set(found.slots.subarray(0, count));
+    this.forEachOutside((slot) => {
+      if (allowed === undefined || allowed.has(slot)) slots[count++] = slot;
+    });
+    return { slots, count };
   }
 
   /** Calls `visit` for the slots outside cells. */

@@ -10,6 +10,9 @@ import { ESTIMATE_DEVIATION, effortOf } from './effort.ts';
  */
 const NARROW_SHARE = 0.4;
 
+/** Stands for the entry of a slot in a cell whose entries were not read yet. */
+export const NO_ENTRY = 0xffffffff;
+
 /** The cell of each slot, negative for none, and its entry there. */
 export interface SlotPlaces {
   readonly cells: Int32Array;

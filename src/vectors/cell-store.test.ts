@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { loadKept } from '../../test/support/cell-loading.ts';
+import { addOutline, loadKept, type NumberedCell } from '../../test/support/cell-loading.ts';
 import { FAMILIES } from '../../test/support/hard-vectors.ts';
 import { SMALL_TUNING } from '../../test/support/kept-cells.ts';
 import { seededNumbers } from '../base/index.ts';
@@ -32,6 +32,7 @@ function scene(): Scene {
   for (let slot = 0; slot < COUNT; slot += 40) index.set(slot, draw());
   const { changed, outside } = index.beginSaving();
   const places = new Map<number, CellPlace>();
+  const cells: NumberedCell[] = [];
   let serial = store.takeOver();
   for (const cell of changed) {
     const bytes = index.encodeCell(
@@ -39,11 +40,14 @@ function scene(): Scene {
       (slot) => slot + 1,
       (slot) => slot * 3,
     );
-    if (bytes !== undefined) places.set(cell, store.add(bytes));
+    if (bytes === undefined) continue;
+    places.set(cell, store.add(bytes));
+    cells.push({ cell, content: decodeCell(bytes, WIDTH)! });
   }
   const outsideRows = Float64Array.from(outside, (slot) => slot + 1);
   const outsideChecksums = Uint32Array.from(outside, (slot) => slot * 3);
-  const directory = { ...index.header!, position: 77, places, outsideRows, outsideChecksums };
+  const outline = addOutline(store, cells, WIDTH);
+  const directory = { ...index.header!, position: 77, places, ...outline, outsideRows, outsideChecksums };
   serial = store.commit(serial, directory);
   return { database, store, directory, serial };
 }
@@ -69,9 +73,13 @@ describe('kept cells', () => {
     expect([...rows, ...directory.outsideRows].sort((a, b) => a - b)).toEqual(
       Array.from({ length: COUNT }, (_, i) => i + 1),
     );
-    expect(kept.cells).toEqual(
-      kept.contents.map(({ cell, content }) => ({ cell, rows: content.rows, checksums: content.checksums })),
-    );
+    const { inCells } = kept;
+    expect([...inCells.rows]).toEqual(rows.sort((a, b) => a - b));
+    expect([...inCells.checksums]).toEqual(Array.from(inCells.rows, (row) => (row - 1) * 3));
+    inCells.rows.forEach((row, i) => {
+      const { content } = kept.contents.find(({ cell }) => cell === inCells.cells[i])!;
+      expect(content.rows).toContain(row);
+    });
     for (const { content } of kept.contents) {
       expect([...content.checksums]).toEqual(Array.from(content.rows, (row) => (row - 1) * 3));
     }
@@ -112,9 +120,13 @@ describe('kept cells', () => {
     expect(loadKept(store, WIDTH)).toBeDefined();
   });
 
-  test('are refused when any byte of a cell is another one, or its end is missing', () => {
+  test.each([
+    ['a cell', ({ places }: CellsDirectory) => [...places.values()][0]!],
+    ['the centres', ({ parts }: CellsDirectory) => parts[0]!],
+    ['the rows', ({ parts }: CellsDirectory) => parts.at(-1)!],
+  ])('are refused when any byte of %s is another one, or its end is missing', (_, placeIn) => {
     const { database, store, directory } = scene();
-    const [{ id }] = [...directory.places.values()] as [CellPlace];
+    const { id } = placeIn(directory);
     const intact = bytesOf(database, 'cells', id);
     for (let i = 0; i < intact.length; i++) {
       const bytes = intact.slice();
@@ -128,6 +140,24 @@ describe('kept cells', () => {
     }
     putBytes(database, 'cells', id, intact);
     expect(loadKept(store, WIDTH)).toBeDefined();
+  });
+
+  test('are refused when parts of the outline are missing, doubled or in another order', () => {
+    const { store, directory, serial } = scene();
+    const [first, second, ...rest] = directory.parts as [CellPlace, CellPlace];
+    const { rowCount } = directory;
+    let at = serial;
+    const isLoaded = (parts: CellPlace[], count = rowCount): boolean => {
+      at = store.commit(at, { ...directory, parts, rowCount: count });
+      return loadKept(store, WIDTH) !== undefined;
+    };
+    expect(isLoaded([second, first, ...rest])).toBe(true);
+    expect(isLoaded([first, ...rest])).toBe(false);
+    expect(isLoaded([first, second, ...rest.slice(0, -1)])).toBe(false);
+    expect(isLoaded([first, first, ...rest])).toBe(false);
+    expect(isLoaded([first, second, ...rest, rest.at(-1)!], 2 * rowCount)).toBe(false);
+    expect(isLoaded([first, second, ...rest], rowCount + 1)).toBe(false);
+    expect(isLoaded([first, second, ...rest], rowCount - 1)).toBe(false);
   });
 
   test('are refused when a cell is missing, or is a sound one of another day', () => {
@@ -156,9 +186,9 @@ test.each([
   store.clear();
   const serial = store.takeOver();
   const { id } = store.add(new Uint8Array(8));
-  const places = new Map<number, CellPlace>();
-  store.commit(serial, { ...directory, places });
-  expect(loadKept(store, WIDTH)!.directory).toEqual({ ...directory, places });
+  const nothing = { places: new Map<number, CellPlace>(), parts: [], rowCount: 0 };
+  store.commit(serial, { ...directory, ...nothing });
+  expect(loadKept(store, WIDTH)!.directory).toEqual({ ...directory, ...nothing });
   expect(store.ids()).toContain(id);
 });
 

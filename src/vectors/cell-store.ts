@@ -1,14 +1,15 @@
 /**
  * The cells of a collection in its own file, so that opening it need not make them anew.
  *
- *   cells         id → a cell as bytes (cell-codec.ts)
+ *   cells         id → a cell as bytes (cell-codec.ts), or a part of the outline of all (cell-outline.ts)
  *   cells_header  one row: a serial number, and as bytes which cells there are and what they stand for
  *
- * A cell that changes gets a new id, and the old one goes when the header no longer names it. The header is
- * replaced in one transaction, so that whatever moment a reader sees, the header names a complete set of
- * cells as of one position of the change sequence. Everything carries a checksum; cells carry it in the
- * header as well, so that a cell of another day is noticed. Where anything does not agree there are no kept
- * cells, and they are made anew.
+ * `load` reads the outline, a quarter of all, and `read` one cell when it is needed. A cell that changes
+ * gets a new id, and the old one goes when the header no longer names it. The header is replaced in one
+ * transaction, so that whatever moment a reader sees, the header names a complete set of cells as of one
+ * position of the change sequence. Everything carries a checksum; cells and parts carry it in the header as
+ * well, so that a cell of another day is noticed. Where anything of header and outline does not agree there
+ * are no kept cells, and they are made anew; a cell that does not agree is the owner's to replace.
  *
  * Several processes may keep cells of one collection. The serial number grows with every header, and whoever
  * finds another than the one it stands on has no say any more, unless it starts from nothing (`takeOver`).
@@ -16,7 +17,7 @@
  * The header, little-endian:
  *
  *   offset   size      field
- *   0        4         version, now 1
+ *   0        4         version, now 2
  *   4        4         CRC-32 of all bytes from offset 8 on
  *   8        4         width: the dimension rounded up to a multiple of 32
  *   12       4         seed of the rotation
@@ -25,22 +26,27 @@
  *   28       4         number of rows outside cells, r
  *   32       4         number of measured recalls, m
  *   36       4         rows that were there when the recalls were measured, and still are
- *   40       8·m       f64, the measured recalls
+ *   40       4         number of parts of the outline, p
+ *   44       4         number of rows in those parts
+ *   48       8·m       f64, the measured recalls
  *   …        4·width   f32, the mean, rotated
  *   …        8·c       f64, ids of the cells
+ *   …        8·p       f64, ids of the parts
  *   …        8·r       f64, row numbers of the rows outside cells
  *   …        4·c       u32, numbers of the cells
  *   …        4·c       u32, checksums of the cells
+ *   …        4·p       u32, checksums of the parts
  *   …        4·r       u32, checksums of the vectors of the rows outside cells
  */
 import { DatabaseError } from '../base/index.ts';
 import { checksum } from '../io/index.ts';
 import { giveBack, type SqlDatabase } from '../sqlite/index.ts';
-import { decodeCell } from './cell-codec.ts';
-import type { CellsHeader, CellTaker, KeptRows } from './clustered-types.ts';
+import { decodeCell, type StoredCell } from './cell-codec.ts';
+import { OutlineReader } from './cell-outline.ts';
+import type { CellsHeader, CentreTaker, RowsInCells } from './clustered-types.ts';
 
-const VERSION = 1;
-const HEADER_BYTES = 40;
+const VERSION = 2;
+const HEADER_BYTES = 48;
 /** Superseded cells that one call of `sweep` removes: their pages are overwritten with zeros. */
 const SWEPT = 16;
 
@@ -56,6 +62,9 @@ export interface CellsDirectory extends CellsHeader {
   readonly position: number;
   /** Cell → its place. */
   readonly places: ReadonlyMap<number, CellPlace>;
+  /** Where the parts of the outline are, in their order, and how many rows they name. */
+  readonly parts: readonly CellPlace[];
+  readonly rowCount: number;
   /** Rows that are in no cell, and the checksums of their vectors. */
   readonly outsideRows: Float64Array;
   readonly outsideChecksums: Uint32Array;
@@ -68,15 +77,15 @@ export interface KeptStatus {
   readonly outsideCount: number;
 }
 
-/** All that is kept of a collection, but for what the cells consist of beside their rows. */
+/** All that is kept of a collection but the cells themselves, and what the outline says of their centres. */
 export interface KeptCells {
   readonly serial: number;
   readonly directory: CellsDirectory;
-  readonly cells: readonly KeptRows[];
+  readonly inCells: RowsInCells;
 }
 
-/** Prepares for cells numbered below `cellCount`, and returns what takes them. */
-export type BeginLoading = (directory: CellsDirectory, cellCount: number) => CellTaker;
+/** Prepares for cells numbered below `cellCount`, and returns what takes their centres. */
+export type BeginLoading = (directory: CellsDirectory, cellCount: number) => CentreTaker;
 
 /** The tables and their definitions, to the letter as SQLite keeps them in files of this version. */
 const TABLES: readonly (readonly [name: string, definition: string])[] = [
@@ -117,9 +126,9 @@ export class CellStore {
   }
 
   /**
-   * Gives the kept cells, one after the other, to what `begin` returns; together they take more memory than
-   * an index needs for them. `undefined` where there are none, or anything is damaged or of another width or
-   * version: then those that were given are to be forgotten. Errors: those of `begin` and of what it returns.
+   * Gives the centres of the kept cells, one after the other, to what `begin` returns, and tells which rows
+   * are in them. `undefined` where there are none, or anything is damaged or of another width or version:
+   * then those that were given are to be forgotten. Errors: those of `begin` and of what it returns.
    */
   load(width: number, begin: BeginLoading): KeptCells | undefined {
     return unlessDamaged(() => this.#load(width, begin));
@@ -129,21 +138,37 @@ export class CellStore {
     const row = this.#headerRow();
     const directory = row && decodeHeader(row.data, width);
     if (row === undefined || directory === undefined) return undefined;
-    const statement = this.#database.prepare('SELECT data FROM cells WHERE id = ?');
     let cellCount = 0;
     for (const cell of directory.places.keys()) cellCount = Math.max(cellCount, cell + 1);
     const take = begin(directory, cellCount);
-    const cells: KeptRows[] = [];
-    for (const [cell, place] of directory.places) {
-      const bytes = statement.get(place.id)?.[0];
-      if (!(bytes instanceof Uint8Array)) return undefined;
-      const content = decodeCell(bytes, width);
-      if (content === undefined || storedChecksum(bytes) !== place.checksum) return undefined;
-      take(cell, content);
-      cells.push({ cell, rows: content.rows.slice(), checksums: content.checksums.slice() });
+    const left = new Set(directory.places.keys());
+    const reader = new OutlineReader(width, directory.rowCount, (sketch) => {
+      if (left.delete(sketch.cell)) take(sketch);
+    });
+    for (const part of directory.parts) {
+      const bytes = this.#bytesAt(part);
+      if (bytes === undefined || !reader.read(bytes)) return undefined;
       giveBack(bytes);
     }
-    return { serial: row.serial, directory, cells };
+    if (left.size > 0 || !reader.isWhole) return undefined;
+    return { serial: row.serial, directory, inCells: reader.rows };
+  }
+
+  /**
+   * Gives one cell to `take`, for the time of the call: `undefined` where it is gone, damaged, or another one
+   * than was meant. Errors: those of `take`, and of SQLite but for damage.
+   */
+  read(place: CellPlace, width: number, take: (content: StoredCell | undefined) => void): void {
+    const bytes = unlessDamaged(() => this.#bytesAt(place));
+    take(bytes && decodeCell(bytes, width));
+    if (bytes !== undefined) giveBack(bytes);
+  }
+
+  /** The bytes at a place, unless they are others by what they say of themselves. */
+  #bytesAt(place: CellPlace): Uint8Array | undefined {
+    const bytes = this.#database.prepare('SELECT data FROM cells WHERE id = ?').get(place.id)?.[0];
+    if (!(bytes instanceof Uint8Array) || bytes.length < 8) return undefined;
+    return storedChecksum(bytes) === place.checksum ? bytes : undefined;
   }
 
   /**
@@ -231,9 +256,10 @@ function storedChecksum(cell: Uint8Array): number {
 }
 
 function encodeHeader(directory: CellsDirectory): Uint8Array {
-  const { places, mean, recalls, outsideRows, outsideChecksums } = directory;
+  const { places, parts, mean, recalls, outsideRows, outsideChecksums } = directory;
   const width = mean.length;
-  const counts = { cells: places.size, outside: outsideRows.length, recalls: recalls.length };
+  const { size } = places;
+  const counts = { cells: size, parts: parts.length, outside: outsideRows.length, recalls: recalls.length };
   const bytes = new Uint8Array(headerSize(width, counts));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, VERSION, true);
@@ -244,20 +270,24 @@ function encodeHeader(directory: CellsDirectory): Uint8Array {
   view.setUint32(28, outsideRows.length, true);
   view.setUint32(32, recalls.length, true);
   view.setUint32(36, directory.measuredRows, true);
+  view.setUint32(40, parts.length, true);
+  view.setUint32(44, directory.rowCount, true);
   const entries = [...places];
-  const parts = [
+  const columns = [
     recalls,
     mean,
     Float64Array.from(entries, ([, place]) => place.id),
+    Float64Array.from(parts, ({ id }) => id),
     outsideRows,
     Uint32Array.from(entries, ([cell]) => cell),
     Uint32Array.from(entries, ([, place]) => place.checksum),
+    Uint32Array.from(parts, (part) => part.checksum),
     outsideChecksums,
   ];
   let at = HEADER_BYTES;
-  for (const part of parts) {
-    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
-    at += part.byteLength;
+  for (const column of columns) {
+    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
+    at += column.byteLength;
   }
   view.setUint32(4, checksum(bytes.subarray(8)), true);
   return bytes;
@@ -270,7 +300,8 @@ function decodeHeader(bytes: Uint8Array, width: number): CellsDirectory | undefi
   const cellCount = view.getUint32(24, true);
   const outsideCount = view.getUint32(28, true);
   const recallCount = view.getUint32(32, true);
-  const counts = { cells: cellCount, outside: outsideCount, recalls: recallCount };
+  const partCount = view.getUint32(40, true);
+  const counts = { cells: cellCount, parts: partCount, outside: outsideCount, recalls: recallCount };
   if (bytes.length !== headerSize(width, counts)) return undefined;
   if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
   let at = HEADER_BYTES;
@@ -282,9 +313,11 @@ function decodeHeader(bytes: Uint8Array, width: number): CellsDirectory | undefi
   const recalls = new Float64Array(take(8 * recallCount));
   const mean = new Float32Array(take(4 * width));
   const ids = new Float64Array(take(8 * cellCount));
+  const partIds = new Float64Array(take(8 * partCount));
   const outsideRows = new Float64Array(take(8 * outsideCount));
   const cells = new Uint32Array(take(4 * cellCount));
   const checksums = new Uint32Array(take(4 * cellCount));
+  const partChecksums = new Uint32Array(take(4 * partCount));
   const places = new Map<number, CellPlace>();
   cells.forEach((cell, i) => {
     places.set(cell, { id: ids[i]!, checksum: checksums[i]! });
@@ -296,11 +329,20 @@ function decodeHeader(bytes: Uint8Array, width: number): CellsDirectory | undefi
     measuredRows: view.getUint32(36, true),
     position: view.getFloat64(16, true),
     places,
+    parts: Array.from(partIds, (id, i) => ({ id, checksum: partChecksums[i]! })),
+    rowCount: view.getUint32(44, true),
     outsideRows,
     outsideChecksums: new Uint32Array(take(4 * outsideCount)),
   };
 }
 
-function headerSize(width: number, counts: { cells: number; outside: number; recalls: number }): number {
-  return HEADER_BYTES + 8 * counts.recalls + 4 * width + 16 * counts.cells + 12 * counts.outside;
+interface HeaderCounts {
+  readonly cells: number;
+  readonly parts: number;
+  readonly outside: number;
+  readonly recalls: number;
+}
+
+function headerSize(width: number, { cells, parts, outside, recalls }: HeaderCounts): number {
+  return HEADER_BYTES + 8 * recalls + 4 * width + 16 * cells + 12 * parts + 12 * outside;
 }

@@ -19,7 +19,8 @@
 import { assert } from '../base/index.ts';
 import { CANDIDATES_MAX, centreBlockBytesFor, ENTRIES, FACT_BYTES, FIELD } from './cell-layout.ts';
 import { CENTRE_LEVELS, CellMemory, NO_BLOCK } from './cell-memory.ts';
-import type { CellRequest, SlotPlaces } from './cell-request.ts';
+import type { CellSketch } from './cell-outline.ts';
+import { type CellRequest, NO_ENTRY, type SlotPlaces } from './cell-request.ts';
 import { CellRows } from './cell-rows.ts';
 import type { Rotation } from './rotation.ts';
 
@@ -29,6 +30,8 @@ export interface CellCandidates {
   readonly count: number;
   readonly visited: number;
   readonly scanned: number;
+  /** Cells that the search came to and whose entries were not read: it is to be made again when they are. */
+  readonly unread: readonly number[];
 }
 
 /** All that a cell consists of, but for the slots of its entries; entries of a block follow one another. */
@@ -105,6 +108,12 @@ export class CellTable {
     return this.#memory.vector(this.#memory.at.mean);
   }
 
+  /** A cell without its entries; the centre is a view. */
+  sketchOf(cell: number): CellSketch {
+    const [centre, spread, count] = [this.centreOf(cell), this.#spreads[cell]!, this.countOf(cell)];
+    return { cell, centre, spread, count };
+  }
+
   /** The centre of a cell, rotated and moved. */
   centreOf(cell: number): Float32Array {
     return this.#memory.vector(this.#centreAt(cell));
@@ -154,7 +163,7 @@ export class CellTable {
   add(cell: number, slot: number, own: number): number {
     const count = this.countOf(cell);
     const lane = count % ENTRIES;
-    if (lane === 0) this.#prependBlock(cell);
+    if (lane === 0) this.#prependBlock(cell, this.#memory.takeBlock());
     const { floats, words, at, calls } = this.#memory;
     const fact = this.#factAt(cell);
     const block = words[fact + 4]!;
@@ -269,43 +278,62 @@ export class CellTable {
   }
 
   /**
-   * Makes room for so many cells that are to be restored, with about so many entries, in one step: a memory
-   * that grows bit by bit is looked at by the garbage collector as often. Errors: `TESSERA_LIMIT_EXCEEDED`.
+   * Takes the mean, and makes room for so many cells that are to be sketched, with about so many entries, in
+   * one step: a memory that grows bit by bit is looked at by the garbage collector as often. Errors:
+   * `TESSERA_LIMIT_EXCEEDED`.
    */
-  reserve(cellCount: number, entryCount: number): void {
+  begin(mean: Float32Array, cellCount: number, entryCount: number): void {
+    this.mean.set(mean);
     this.#memory.reserveCells(cellCount);
     this.#memory.reserveBlocks(cellCount + Math.ceil(entryCount / ENTRIES));
   }
 
   /**
-   * Makes a cell with a given number, not in use, from what `entriesOf` gave, but for the slots, which
-   * `nameEntries` gives its entries. Errors: `TESSERA_LIMIT_EXCEEDED`.
+   * Makes a cell with a given number, not in use, whose entries `readEntries` gives it later: a search that
+   * comes to it says so in `CellCandidates.unread`. Errors: `TESSERA_LIMIT_EXCEEDED`.
    */
-  restoreCell(cell: number, from: CellEntries): void {
+  sketchCell({ cell, centre, spread, count }: CellSketch): void {
     while (this.#cellCount <= cell) this.freeCell(this.#appendCell());
     this.#freeCells.splice(this.#freeCells.lastIndexOf(cell), 1);
-    this.#setCentre(cell, from.centre);
-    const { base, slope, codes } = from;
+    this.#setCentre(cell, centre);
+    this.#setCount(cell, count, spread);
+    this.changed.delete(cell);
+  }
+
+  /** Says how many entries of a cell that is not read yet are still meant. */
+  resizeSketch(cell: number, count: number): void {
+    const share = count / Math.max(1, this.countOf(cell));
+    this.#setCount(cell, count, this.#spreads[cell]! * share);
+  }
+
+  /**
+   * Gives a cell that was sketched its entries, as `entriesOf` gave them but for the slots, which
+   * `nameEntries` gives them. Errors: `TESSERA_LIMIT_EXCEEDED`, with the cell as it was.
+   */
+  readEntries(cell: number, { base, slope, codes, spread }: CellEntries): void {
     const codeBytes = 4 * this.width;
     const count = base.length;
-    for (let first = 0; first < count; first += ENTRIES) {
+    const blocks = Array.from({ length: Math.ceil(count / ENTRIES) }, () => this.#memory.takeBlock());
+    const { floats, bytes } = this.#memory;
+    blocks.forEach((block, i) => {
+      const first = i * ENTRIES;
       const end = Math.min(count, first + ENTRIES);
-      const block = this.#prependBlock(cell, end - first);
-      const { floats, bytes } = this.#memory;
-      const start = this.#memory.blockAt(block);
-      const at = (start + codeBytes) / 4;
+      this.#prependBlock(cell, block, end - first);
+      const at = this.#factorsAt(block);
       floats.set(base.subarray(first, end), at);
       floats.set(slope.subarray(first, end), at + ENTRIES);
-      const from = (first / ENTRIES) * codeBytes;
-      bytes.set(codes.subarray(from, from + codeBytes), start);
-    }
-    this.#memory.words[this.#factAt(cell) + 5] = count;
-    this.#spreads[cell] = from.spread;
-    this.#noteSpread(cell);
+      bytes.set(codes.subarray(i * codeBytes, (i + 1) * codeBytes), this.#memory.blockAt(block));
+    });
+    this.#setCount(cell, count, spread);
+  }
+
+  /** Says of a cell that was sketched that it has no entries any more. */
+  loseEntries(cell: number): void {
+    this.#setCount(cell, 0, 0);
     this.changed.add(cell);
   }
 
-  /** Gives all entries of a restored cell their slots. Returns the entries in the order of `slots`. */
+  /** Gives all entries of a cell that was just read their slots. Returns them in the order of `slots`. */
   nameEntries(cell: number, slots: Uint32Array): Uint32Array {
     const { words } = this.#memory;
     this.#isMarked = false;
@@ -373,7 +401,20 @@ export class CellTable {
     const pairs = at.candidates / 4;
     for (let i = 0; i < count; i++) this.#candidateSlots[i] = words[pairs + 2 * i + 1]!;
     const visited = words[fields + FIELD.visited]!;
-    return { slots: this.#candidateSlots, count, visited, scanned: words[fields + FIELD.scanned]! };
+    const unread = words[fields + FIELD.unread] === 0 ? [] : this.#takeUnread();
+    return { slots: this.#candidateSlots, count, visited, scanned: words[fields + FIELD.scanned]!, unread };
+  }
+
+  /** The cells that the last search has marked, whose marks are taken away. */
+  #takeUnread(): number[] {
+    const { words } = this.#memory;
+    const unread: number[] = [];
+    for (let cell = 0; cell < this.#cellCount; cell++) {
+      const mark = this.#factAt(cell) + 7;
+      if (words[mark] === 1) unread.push(cell);
+      words[mark] = 0;
+    }
+    return unread;
   }
 
   /** Copies the mask of a search, unless it is that of the last one: queries of one call share a filter. */
@@ -406,7 +447,8 @@ export class CellTable {
         const cell = places.cells[slot]!;
         if (!(cell >= 0)) continue;
         words[marks + cell * stride] = 1;
-        bytes[blockMarks + Math.floor(places.entries[slot]! / ENTRIES)] = 1;
+        const entry = places.entries[slot]!;
+        if (entry !== NO_ENTRY) bytes[blockMarks + Math.floor(entry / ENTRIES)] = 1;
       }
     }
     this.#isMarked = true;
@@ -418,7 +460,7 @@ export class CellTable {
     const memory = this.#memory;
     const { at, calls, floats, width } = memory;
     const address = this.#centreAt(cell);
-    memory.vector(address).set(centre);
+    floats.set(centre, address / 4);
     calls.quantise(address, width, CENTRE_LEVELS, memory.cells.codes + cell * width, 0, at.out);
     const scale = new Float64Array(floats.buffer, at.out, 1)[0]!;
     const block = this.#centreBlockAt(cell);
@@ -457,15 +499,20 @@ export class CellTable {
     return blocks.reverse();
   }
 
+  #setCount(cell: number, count: number, spread: number): void {
+    this.#memory.words[this.#factAt(cell) + 5] = count;
+    this.#spreads[cell] = spread;
+    this.#noteSpread(cell);
+  }
+
   #noteSpread(cell: number): void {
     const { floats, words } = this.#memory;
     const fact = this.#factAt(cell);
     floats[fact + 3] = Math.sqrt(this.#spreads[cell]! / Math.max(1, words[fact + 5]!));
   }
 
-  /** Gives a cell a new block and returns it; of its places all but the first `taken` are marked as empty. */
-  #prependBlock(cell: number, taken = 0): number {
-    const block = this.#memory.takeBlock();
+  /** Gives a cell a new block; of its places all but the first `taken` are marked as empty. */
+  #prependBlock(cell: number, block: number, taken = 0): void {
     const { floats, words } = this.#memory;
     const fact = this.#factAt(cell);
     const factors = this.#factorsAt(block);
@@ -475,7 +522,6 @@ export class CellTable {
     }
     words[this.#nextAt(block)] = words[fact + 4]!;
     words[fact + 4] = block;
-    return block;
   }
 
   #appendCell(): number {
@@ -490,6 +536,7 @@ export class CellTable {
     const fact = this.#factAt(cell);
     words[fact + 4] = NO_BLOCK;
     words[fact + 5] = 0;
+    words[fact + 7] = 0;
     if (cell % ENTRIES === 0) this.#clearCentreBlock(cell);
     words[this.#request + FIELD.cellCount] = ++this.#cellCount;
     return cell;

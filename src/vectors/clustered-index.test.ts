@@ -177,6 +177,9 @@ test('a cell that lost a row while it was taken over is kept anew, and without t
   const isStale = (row: number): boolean => row === 5 || row === 6;
   const places = { slotCount: 200, slotOf: (row: number) => (isStale(row) ? -1 : row) };
   takeOverCells(other, index.header!, kept, places);
+  expect(other.isSavable).toBe(false);
+  other.readCells();
+  expect(other.isSavable).toBe(true);
   const { changed } = other.beginSaving();
   const again = changed.flatMap((cell) => {
     const bytes = other.encodeCell(cell, Number, () => 1);

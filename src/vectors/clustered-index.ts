@@ -21,23 +21,25 @@ import { encodeCell } from './cell-codec.ts';
 import { CELL_K_MAX } from './cell-layout.ts';
 import { CellMembers } from './cell-members.ts';
 import { fitsCells } from './cell-norms.ts';
+import type { CellSketch } from './cell-outline.ts';
 import { requestOf } from './cell-request.ts';
 import { CellTable } from './cell-table.ts';
 import { CellUpkeep } from './cell-upkeep.ts';
 import type {
+  CellReader,
   CellsHeader,
-  CellTaker,
+  CentreTaker,
   ClusteredIndexOptions,
   ClusteredNearest,
   ClusteredStatistics,
   ClusteredTuning,
-  KeptRows,
-  SlotOf,
+  SlotsOf,
 } from './clustered-types.ts';
 import { FlatIndex } from './flat-index.ts';
-import { Handover } from './handover.ts';
+import { type Handover, handOver } from './handover.ts';
 import { RecallMeter } from './recall-meter.ts';
 import { makeRotation } from './rotation.ts';
+import { UnreadCells } from './unread-cells.ts';
 import { VectorCache } from './vector-cache.ts';
 import { isSameVector, type NearestSlots, type VectorRows, type VectorSource } from './vector-rows.ts';
 
@@ -77,7 +79,7 @@ export class ClusteredIndex {
   readonly #meter: RecallMeter;
   #table: CellTable | undefined;
   #upkeep: CellUpkeep | undefined;
-  #candidates = new Uint32Array(0);
+  #unread: UnreadCells | undefined;
   /** Mean squared radius of the cells; what `slack` is measured in. */
   #spread = 0;
   #changesSinceRefining = 0;
@@ -147,9 +149,7 @@ export class ClusteredIndex {
     const { words } = this.#live;
     const table = (this.#table?.bytes ?? 0) + this.#meter.bytes;
     const handed = this.#handover?.bytes ?? 0;
-    return (
-      this.#rows.bytes + handed + this.#members.bytes + words.byteLength + table + this.#candidates.byteLength
-    );
+    return this.#rows.bytes + handed + this.#members.bytes + words.byteLength + table;
   }
 
   /** Whether a slot holds a vector. */
@@ -187,26 +187,10 @@ export class ClusteredIndex {
     const former = this.#rows;
     if (former instanceof VectorCache) return;
     const options = { space: this.#space, dimension: this.#dimension, grant: this.#grant };
-    const { liveCount } = this.#members;
-    if (this.#source === undefined) {
-      const cache = new VectorCache(options);
-      cache.reserve(liveCount);
-      this.#live.forEach((slot) => {
-        cache.set(slot, former.embeddingOf(slot));
-      });
-      this.#rows = cache;
-    } else {
-      // Copying all at once would keep queries waiting: until that is done, the former is the source.
-      this.#handover = liveCount === 0 ? undefined : new Handover(former, this.#live.clone(), this.#source);
-      const cache = new VectorCache({ ...options, source: this.#handover ?? this.#source });
-      cache.reserve(liveCount);
-      this.#live.forEach((slot) => {
-        cache.announce(slot);
-      });
-      this.#rows = cache;
-      this.#warmFrom = 0;
-    }
-    this.#meter.cancel(liveCount);
+    const handed = handOver(former, this.#live, { ...options, source: this.#source });
+    [this.#rows, this.#handover] = [handed.rows, handed.handover];
+    if (this.#source !== undefined) this.#warmFrom = 0;
+    this.#meter.cancel(this.#members.liveCount);
   }
 
   /**
@@ -232,6 +216,7 @@ export class ClusteredIndex {
   /** Forgets the vector of a slot and frees its place in the cells; false if there was none. */
   remove(slot: number): boolean {
     if (!this.#live.has(slot)) return false;
+    this.#unread?.read(this.#members.cellOf(slot), slot);
     const cell = this.#members.cellOf(slot);
     this.#members.remove(slot, this.#table);
     this.#live.delete(slot);
@@ -252,6 +237,7 @@ export class ClusteredIndex {
   holds(slot: number, embedding: Float32Array): boolean {
     const isCached = !(this.#rows instanceof VectorCache) || this.#rows.isCached(slot);
     if (isCached && !isSameVector(this.#rows.embeddingOf(slot), embedding)) return false;
+    this.#unread?.read(this.#members.cellOf(slot));
     const cell = this.#members.cellOf(slot);
     return cell === -1 || this.#upkeep!.isWorking || this.#upkeep!.agrees(slot);
   }
@@ -322,6 +308,7 @@ export class ClusteredIndex {
    * Empty if all is well. O(slots).
    */
   verify(): number[] {
+    this.readCells();
     return this.#members.faults(this.#live, this.#table);
   }
 
@@ -348,6 +335,7 @@ export class ClusteredIndex {
     const cells = [...changed];
     changed.clear();
     this.#isSaving = true;
+    this.#members.noteEntering(true);
     const outside: number[] = [];
     this.#members.forEachOutside((slot) => outside.push(slot));
     return { changed: cells, outside };
@@ -368,49 +356,70 @@ export class ClusteredIndex {
     return encodeCell({ ...entries, rows, checksums: Uint32Array.from(entries.slots, checksumOf) });
   }
 
+  /** Cells without their entries. */
+  sketchesOf(cells: readonly number[]): CellSketch[] {
+    return cells.map((cell) => this.#table!.sketchOf(cell));
+  }
+
+  /** The cell that a slot has been in since `beginSaving` and before; −1 if there is none. */
+  keptCellOf(slot: number): number {
+    return this.#members.hasEntered(slot) ? -1 : this.#members.cellOf(slot);
+  }
+
   /** Ends what `beginSaving` began; where nothing was kept, all cells count as changed. */
   endSaving(isSaved: boolean): void {
     this.#isSaving = false;
+    this.#members.noteEntering(false);
     if (isSaved) return;
     for (let cell = 0; cell < this.#table!.cellCount; cell++) this.#table!.changed.add(cell);
   }
 
-  /** Whether `beginSaving` may be called: there are cells, and none is being divided. */
+  /** Whether `beginSaving` may be called: there are cells, all were read, and none is being divided. */
   get isSavable(): boolean {
-    return this.#table !== undefined && !this.#upkeep!.isWorking;
+    return this.#table !== undefined && !this.#upkeep!.isWorking && this.#unread?.isDone !== false;
   }
 
   /**
    * Begins to take over cells that were kept, about `rowCount` rows in cells numbered below `cellCount`, so
-   * that those need not be taken in anew. Called once, before any slot is set or announced; `nameEntries`
-   * ends it.
+   * that those need not be taken in anew. Called once, before anything else; `nameCells` ends it.
    */
-  restoreCells(header: CellsHeader, cellCount: number, rowCount: number): CellTaker {
+  sketchCells(header: CellsHeader, cellCount: number, rowCount: number): CentreTaker {
     assert(this.#members.liveCount === 0, 'Cells were loaded into an index that has rows.');
     this.readLazily();
     this.#rotationSeed = header.rotationSeed;
-    const table = this.#makeTable();
-    table.mean.set(header.mean);
-    table.reserve(cellCount, rowCount);
-    return (cell, content) => {
-      table.restoreCell(cell, content);
-      // It is as it was kept, until it loses an entry.
-      table.changed.delete(cell);
-    };
+    this.#makeTable().begin(header.mean, cellCount, rowCount);
+    return (sketch) => this.#table!.sketchCell(sketch);
   }
 
-  /** Says which rows the cells consist of; `slotOf` gives slots below `slotCount`, or −1. */
-  nameEntries(header: CellsHeader, cells: readonly KeptRows[], slotCount: number, slotOf: SlotOf): void {
-    this.#members.reserve(slotCount);
-    let goneCount = 0;
-    for (const kept of cells) goneCount += this.#members.adopt(kept, slotOf, this.#table!);
-    for (let slot = slotCount - 1; slot >= 0; slot--) if (this.#members.has(slot)) this.#live.add(slot);
+  /**
+   * Says which slots are in the cells: `cells`, kept, has the cell of each, −1 for none; `keptCount` is how
+   * many there were when they were kept. `read` reads the entries, `slotsOf` gives the slots of those.
+   */
+  nameCells(
+    header: CellsHeader,
+    { cells, keptCount }: { readonly cells: Int32Array; readonly keptCount: number },
+    read: CellReader,
+    slotsOf: SlotsOf,
+  ): void {
+    this.#unread = new UnreadCells(this.#table!, this.#members, read, slotsOf);
+    this.#unread.begin(cells, this.#live);
     // The others have no place either: one announcement makes room for all.
-    if (slotCount > 0) this.#rows.announce(slotCount - 1);
+    if (cells.length > 0) this.#rows.announce(cells.length - 1);
     this.#upkeep!.suspectAll();
     this.#spread = this.#upkeep!.meanSpread();
     this.#warmFrom = 0;
-    this.#meter.resume(header.recalls, header.measuredRows - goneCount, this.#members.liveCount);
+    const { liveCount } = this.#members;
+    this.#meter.resume(header.recalls, header.measuredRows - (keptCount - liveCount), liveCount);
+  }
+
+  /** Reads the entries of all kept cells that were not read yet. Errors: those of `UnreadCells.read`. */
+  readCells(): void {
+    while (this.#unread?.step() === true);
+  }
+
+  /** Rows that were missing in the cells that were said to have them. */
+  get lostCount(): number {
+    return this.#unread?.lostCount ?? 0;
   }
 
   /**
@@ -446,26 +455,21 @@ export class ClusteredIndex {
     const norm = Math.sqrt(dot(query, query));
     const isFiltered = allowedCount < this.#members.liveCount;
     if (isFiltered) table.reserveMask(this.#members.capacity);
-    table.query.set(query);
     const scale = this.#space === 'cosine' ? 1 / norm : 1;
     const { width } = table;
     const parts = { space: this.#space, width, spread: this.#spread, members: this.#members };
     const request = requestOf({ k, level, norm, allowed, allowedCount }, parts);
-    const found = table.search(request, scale);
-    const { waiting, apart } = this.#members;
-    const outsideCount = isOutsideIncluded ? waiting.count + apart.count : 0;
-    const most = found.count + outsideCount;
-    let candidates = found.slots;
-    let count = found.count;
-    if (most > count) {
-      if (this.#candidates.length < most) this.#candidates = new Uint32Array(Math.ceil(most * 1.25));
-      candidates = this.#candidates;
-      candidates.set(found.slots.subarray(0, count));
-      this.#members.forEachOutside((slot) => {
-        if (!isFiltered || allowed.has(slot)) candidates[count++] = slot;
-      });
+    table.query.set(query);
+    let found = table.search(request, scale);
+    while (found.unread.length > 0) {
+      this.#unread!.bring(found.unread);
+      table.query.set(query);
+      found = table.search(request, scale);
     }
-    const ranked = this.#rows.rank(query, k, candidates, count);
+    const { slots, count } = isOutsideIncluded
+      ? this.#members.withOutside(found, isFiltered ? allowed : undefined)
+      : found;
+    const ranked = this.#rows.rank(query, k, slots, count);
     return {
       slots: ranked.slots,
       distances: ranked.distances,
@@ -493,6 +497,7 @@ export class ClusteredIndex {
       this.#start();
       return true;
     }
+    if (this.#unread?.step() === true) return true;
     if (!this.#isSaving && this.#upkeep.mend()) {
       this.#spread = this.#upkeep.meanSpread();
       return true;

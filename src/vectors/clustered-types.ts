@@ -1,6 +1,7 @@
 /** What a clustered index is made of, takes and gives. */
 import type { Space } from '../api/index.ts';
 import type { StoredCell } from './cell-codec.ts';
+import type { CellSketch } from './cell-outline.ts';
 import type { CellTuning } from './cell-upkeep.ts';
 import type { NearestSlots, VectorSource } from './vector-rows.ts';
 
@@ -49,18 +50,24 @@ export interface CellsHeader {
   readonly measuredRows: number;
 }
 
-/** Takes over a cell that was kept; what it is given is valid during the call. */
-export type CellTaker = (cell: number, content: StoredCell) => void;
+/** Takes a cell that was kept, without its entries; what it is given is valid during the call. */
+export type CentreTaker = (cell: CellSketch) => void;
 
-/** The rows of a kept cell in the order of its entries, and the checksums of their vectors. */
-export interface KeptRows {
-  readonly cell: number;
+/** Rows ascending, with the checksums of their vectors and the numbers of their cells; −1 for none. */
+export interface RowsInCells {
   readonly rows: Float64Array;
   readonly checksums: Uint32Array;
+  readonly cells: Int32Array;
 }
 
-/** The slot of a row whose vector has a checksum; −1 if the row has none, or another vector. */
-export type SlotOf = (row: number, checksum: number) => number;
+/**
+ * Reads a kept cell and gives it to `take`, `undefined` where it cannot be believed; it is valid during that
+ * call.
+ */
+export type CellReader = (cell: number, take: (content: StoredCell | undefined) => void) => void;
+
+/** The slots of rows; a number that no slot has where there is none, or its vector has another checksum. */
+export type SlotsOf = (rows: Float64Array, checksums: Uint32Array) => Uint32Array;
 
 /** The state of an index, for people and for tests. */
 export interface ClusteredStatistics {

@@ -3,6 +3,7 @@
  * come from there, the others from where all come from.
  */
 import type { Bitset } from '../base/index.ts';
+import { VectorCache, type VectorCacheOptions } from './vector-cache.ts';
 import type { VectorRows, VectorSource } from './vector-rows.ts';
 
 /** See the top of this file. */
@@ -47,4 +48,26 @@ export class Handover implements VectorSource {
     if (indices.length === 0) return;
     this.#source.read(elsewhere, indices.length, (i, embedding) => visit(indices[i]!, embedding));
   }
+}
+
+/**
+ * A cache that takes the place of `former` with its vectors, those of `live`: copied at once where nothing
+ * else has them, and otherwise little by little, since that would keep queries waiting.
+ */
+export function handOver(
+  former: VectorRows,
+  live: Bitset,
+  options: VectorCacheOptions,
+): { readonly rows: VectorCache; readonly handover: Handover | undefined } {
+  const { source } = options;
+  const liveCount = live.count();
+  const handover =
+    source === undefined || liveCount === 0 ? undefined : new Handover(former, live.clone(), source);
+  const rows = new VectorCache({ ...options, source: handover ?? source });
+  rows.reserve(liveCount);
+  live.forEach((slot) => {
+    if (source === undefined) rows.set(slot, former.embeddingOf(slot));
+    else rows.announce(slot);
+  });
+  return { rows, handover };
 }

@@ -8,6 +8,7 @@
  * slots (dense positions that their owner assigns), not records, and follow the records: whatever they hold
  * can be built again from them.
  */
+export { encodeCentres, encodeRows, PART_ROWS, partCells } from './cell-outline.ts';
 export {
   type BeginLoading,
   type CellPlace,
@@ -17,12 +18,12 @@ export {
 } from './cell-store.ts';
 export { ClusteredIndex } from './clustered-index.ts';
 export type {
+  CellReader,
   CellsHeader,
   ClusteredIndexOptions,
   ClusteredNearest,
   ClusteredStatistics,
   ClusteredTuning,
-  KeptRows,
 } from './clustered-types.ts';
 export { FlatIndex, type FlatIndexOptions } from './flat-index.ts';
 export { widthFor } from './rotation.ts';

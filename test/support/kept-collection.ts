@@ -4,7 +4,7 @@ import { DEFAULT_SETTINGS, type Space } from '../../src/api/index.ts';
 import { CollectionIndexes, type IndexOptions } from '../../src/query/index.ts';
 import { RecordStore, type RecordWriter } from '../../src/records/index.ts';
 import { encodeCell, type StoredCell } from '../../src/vectors/cell-codec.ts';
-import { type CellPlace, CellStore } from '../../src/vectors/index.ts';
+import { type CellPlace, CellStore, widthFor } from '../../src/vectors/index.ts';
 import { batchOf } from './batches.ts';
 import { loadKept, type NumberedCell } from './cell-loading.ts';
 import { SMALL_INDEX } from './kept-cells.ts';
@@ -73,10 +73,15 @@ export class KeptCollection {
     return this.store.read((state) => this.indexes.vectorStatistics(state, 0.99));
   }
 
-  /** Ids of the cells in the file, whether the header names them or not. */
+  /** Ids of the cells in the file, whether the header names them or not, without those of their outline. */
   cellIds(): number[] {
+    const kept = new CellStore(this.store.database).load(widthFor(this.#dimension), () => () => {});
+    const parts = new Set(kept?.directory.parts.map(({ id }) => id));
     const statement = this.store.database.prepare('SELECT id FROM cells ORDER BY id');
-    return statement.all().map(([id]) => Number(id));
+    return statement
+      .all()
+      .map(([id]) => Number(id))
+      .filter((id) => !parts.has(id));
   }
 
   search(query: Float32Array, k: number, recall: number): Hit[] {

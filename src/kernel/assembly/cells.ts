@@ -34,6 +34,12 @@ let scanned: u32 = 0;
 const SEEDS: u32 = 16;
 /** Cells that are visited before the rest are ranked. */
 const FIRST: u32 = 4;
+/**
+ * Cells without their entries that end a search, which has to be made again when they were read: what it
+ * would come to after them depends on what is in them.
+ */
+const UNREAD_MAX: u32 = 8;
+const NO_BLOCK: u32 = 0xffffffff;
 
 /**
  * Lists the cells that have entries, and allowed ones as far as that is known, with what their centres could
@@ -157,6 +163,8 @@ function touch(block: usize, bytes: usize): void {
 let first: f32 = 0;
 let firstSquared: f32 = 0;
 let slack: f32 = 0;
+/** Cells so far whose entries were not read. */
+let unread: u32 = 0;
 
 /** Looks at the entries of a cell whose centre scores `key`, but for blocks that have none allowed. */
 function visit(p: usize, key: f32, cell: u32): void {
@@ -171,6 +179,11 @@ function visit(p: usize, key: f32, cell: u32): void {
   const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared));
   const count = load<u32>(fact, 20);
   let block = load<u32>(fact, 16);
+  if (count > 0 && block == NO_BLOCK) {
+    store<u32>(fact, 1, 28);
+    unread++;
+    return;
+  }
   // All blocks are full but the first.
   let inBlock: u32 = ((count - 1) & 31) + 1;
   for (let rest: i32 = count; rest > 0; rest -= inBlock, inBlock = 32) {
@@ -221,6 +234,7 @@ export function searchCells(p: usize, query: usize): void {
   found = 0;
   scanned = 0;
   firstSquared = -1;
+  unread = 0;
   let visited: u32 = 0;
   if (count > 0) {
     score(p, heap, seeds);
@@ -238,7 +252,7 @@ export function searchCells(p: usize, query: usize): void {
     }
     const otherCount = count - <u32>((others - heap) >> 3);
     let remaining = rank(p, seeds, others, otherCount, limit(p));
-    while (remaining > 0 && load<f32>(heap) >= limit(p)) {
+    while (remaining > 0 && unread < UNREAD_MAX && load<f32>(heap) >= limit(p)) {
       visit(p, load<f32>(heap), load<u32>(heap, 4));
       visited++;
       remaining--;
@@ -246,6 +260,7 @@ export function searchCells(p: usize, query: usize): void {
       sink(heap, remaining, 0, load<f32>(last), load<u32>(last, 4));
     }
   }
+  store<u32>(p, unread, at.UNREAD);
   store<u32>(p, visited, at.VISITED);
   store<u32>(p, scanned, at.SCANNED);
   store<u32>(p, keepPromising(load<u32>(p, at.CANDIDATES)), at.CANDIDATE_COUNT);

@@ -4,7 +4,8 @@
  *
  * Facts of a cell (32 bytes): scale of its centre's code, squared norm of its centre, what is added to the
  * product of query and centre to score it, root of the mean squared residual of its entries (f32); first
- * block, number of entries, whether the mask allows any of them (u32); 4 bytes unused.
+ * block, number of entries, whether the mask allows any of them, whether a search came to the cell before its
+ * entries were read (u32). A cell with entries and without a first block is one whose entries were not read.
  *
  * A block of centres is drawn in centres.ts, one of entries in entries.ts.
  */
@@ -65,3 +66,5 @@ export const REACH: usize = 128;
  * any of them, as the facts then say of cells; 0 where neither do.
  */
 export const MARKS: usize = 132;
+/** Written by a search (u32): cells that it came to before their entries were read. */
+export const UNREAD: usize = 136;
