@@ -147,17 +147,77 @@ describe('the packed package', () => {
     }
   });
 
-  it('has the program of its threads in one file, with a map to the sources', () => {
-    const program = 'dist/engine/worker.js';
-    expect(packedFiles).toEqual(expect.arrayContaining([program, `${program}.map`]));
-    const text = readFileSync(path.join(folder, 'node_modules/tesseradb', program), 'utf8');
-    const imported = [...text.matchAll(/^import .*? from "(.+)";$/gm)].map(([, name]) => name!);
-    expect(imported).toContain('node:worker_threads');
-    expect(imported.filter((name) => !name.startsWith('node:'))).toEqual([]);
-    const { sources } = JSON.parse(
-      readFileSync(path.join(folder, 'node_modules/tesseradb', `${program}.map`), 'utf8'),
+  /** A packed file as text. */
+  const packed = (file: string): string =>
+    readFileSync(path.join(folder, 'node_modules/tesseradb', file), 'utf8');
+  /** What a file imports at once. */
+  const importsOf = (text: string): string[] =>
+    [...text.matchAll(/^import (?:.*? from )?"(.+)";$/gm)].map(([, name]) => name!);
+
+  it.each([
+    ['engine/worker', ['node:worker_threads']],
+    ['server/access/bcrypt-worker', ['node:worker_threads', 'bcryptjs']],
+    ['models/use-lite/worker', ['node:worker_threads']],
+  ])('has the program of a thread in one file, with a map to the sources: %s', (program, imported) => {
+    const file = `dist/${program}.js`;
+    expect(packedFiles).toEqual(expect.arrayContaining([file, `${file}.map`]));
+    const names = importsOf(packed(file));
+    expect(names).toEqual(expect.arrayContaining(imported));
+    expect(names.filter((name) => !name.startsWith('node:') && !imported.includes(name))).toEqual([]);
+    const { sources } = JSON.parse(packed(`${file}.map`));
+    expect(sources).toContain(`${'../'.repeat(program.split('/').length)}src/${program}.ts`);
+  });
+
+  it('has its entries in few files, whose maps lead to the sources, and nothing else that runs', () => {
+    const programs = packedFiles.filter((file) => file.endsWith('.js'));
+    const entries = ['cli', 'embed', 'http', 'index', 'server'].map((name) => `dist/${name}.js`);
+    expect(programs).toEqual(expect.arrayContaining(entries));
+    const others = programs.filter((file) => !entries.includes(file));
+    expect(others.filter((file) => !/^dist\/shared-[\w-]+\.js$|worker\.js$/.test(file))).toEqual([]);
+    expect(JSON.parse(packed('dist/index.js.map')).sources).toContain('../src/index.ts');
+    expect(JSON.parse(packed('dist/cli.js.map')).sources).toContain('../src/cli.ts');
+  });
+
+  it('has every file that one of its programs names beside itself', () => {
+    const named = packedFiles
+      .filter((file) => file.endsWith('.js'))
+      .flatMap((file) =>
+        [...packed(file).matchAll(/new URL\("(.+?)", import\.meta\.url\)/g)].map(([, beside]) =>
+          path.posix.join(path.posix.dirname(file), beside!),
+        ),
+      );
+    expect(new Set(named)).toEqual(
+      new Set([
+        // In the bundle of a thread stands what threads are started with, which it never is.
+        'dist/engine/worker.js',
+        'dist/server/access/bcrypt-worker.js',
+        'dist/models/use-lite/worker.js',
+      ]),
     );
-    expect(sources).toContain('../../src/engine/worker.ts');
+    expect(packedFiles).toEqual(expect.arrayContaining(named));
+  });
+
+  it('asks for nothing of Node in the entries that load in a browser', () => {
+    const reached = new Set(['http.js', 'embed.js']);
+    for (const file of reached) {
+      for (const name of importsOf(packed(`dist/${file}`))) reached.add(name.replace(/^\.\//, ''));
+    }
+    expect(reached.size).toBeGreaterThan(2);
+    expect([...reached].filter((name) => !/^[\w-]+\.js$/.test(name))).toEqual([]);
+  });
+
+  it('has the same classes whichever entry they come from', () => {
+    const program = [
+      "import * as whole from 'tesseradb';",
+      "import * as http from 'tesseradb/http';",
+      "import * as embed from 'tesseradb/embed';",
+      'const shared = Object.keys(whole).filter((name) => name in http || name in embed);',
+      'const others = shared.filter((name) => whole[name] !== (http[name] ?? embed[name]));',
+      "console.log(shared.includes('DatabaseError'), others.join());",
+    ];
+    writeFileSync(path.join(folder, 'classes.mjs'), program.join('\n'));
+    // What has no engine behind it has clients of its own.
+    expect(run('classes.mjs')).toBe('true AdminClient,HttpClient\n');
   });
 
   it('has a command that knows its version', () => {

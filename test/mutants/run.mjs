@@ -70,7 +70,7 @@ function test(copy, tests, testMsMax = TEST_MS_MAX) {
     });
   // A mutant may not please the compiler, which writes its programs all the same.
   run(['node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json'], TEST_MS_MAX);
-  run(['scripts/bundle-threads.mjs'], TEST_MS_MAX);
+  run(['scripts/bundle.mjs'], TEST_MS_MAX);
   const report = join(copy, 'report.json');
   rmSync(report, { force: true });
   const words = ['run', '--bail=1', '--reporter=json', `--outputFile.json=${report}`, ...tests];
