@@ -3,8 +3,8 @@
  * come from there, the others from where all come from.
  */
 import type { Bitset } from '../base/index.ts';
-import { VectorCache, type VectorCacheOptions } from './vector-cache.ts';
-import type { VectorRows, VectorSource } from './vector-rows.ts';
+import { VectorCache } from './vector-cache.ts';
+import type { VectorCacheOptions, VectorRows, VectorSource } from './vector-rows.ts';
 
 /** See the top of this file. */
 export class Handover implements VectorSource {
