@@ -74,9 +74,7 @@ export type WriteCall =
 /** How long one slice of work on a vector index lasts: short enough for a query to wait for. */
 const SLICE_MS = 2;
 
-/**
- * More rows than this outside cells, which each query ranks (0.3 µs a row), make queries slow: 0.6 ms of them.
- */
+/** More rows than this outside cells make queries slow, since each ranks them: 0.6 ms at 0.3 µs a row. */
 const OUTSIDE_COUNT_MAX = 2_048;
 
 /** Records written to a collection after which a reader opens it before anybody asks. */

@@ -126,22 +126,28 @@ function syncDirectory(path: string): void {
 /**
  * Descriptors of files that SQLite may have open, by `identity`. To close one would give back every lock that
  * this process has on the file (POSIX), of all connections and threads: then another process could take
- * itself for the last one, and remove the log that is still written to. So they stay open until the file is
- * removed; on Windows locks belong to descriptors.
+ * itself for the last one, and remove the log that is still written to. So they stay open until this thread
+ * removes the file, or the process ends: one for each file, which only salvage asks for. On Windows locks
+ * belong to descriptors.
  */
 const keptOpen = new Map<string, number>();
+
+/** The descriptor of a file that stays open; the one that there is already, where the file is the same. */
+function openKept(path: string): number {
+  const kept = keptOpen.get(identityOf(path) ?? '');
+  if (kept !== undefined) return kept;
+  const descriptor = openSync(path, 'r');
+  const { dev, ino } = fstatSync(descriptor);
+  keptOpen.set(`${dev}:${ino}`, descriptor);
+  return descriptor;
+}
 
 function* readLocked(path: string, pieceBytes: number): Generator<Uint8Array> {
   if (process.platform === 'win32') {
     yield* readPieces(path, pieceBytes);
     return;
   }
-  const descriptor = guard(path, () => {
-    const key = identityOf(path) ?? '';
-    const kept = keptOpen.get(key) ?? openSync(path, 'r');
-    keptOpen.set(key, kept);
-    return kept;
-  });
+  const descriptor = guard(path, () => openKept(path));
   for (let at = 0; ; ) {
     const piece = new Uint8Array(pieceBytes);
     const length = guard(path, () => readSync(descriptor, piece, 0, pieceBytes, at));

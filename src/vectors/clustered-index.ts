@@ -456,8 +456,7 @@ export class ClusteredIndex {
     const isFiltered = allowedCount < this.#members.liveCount;
     if (isFiltered) table.reserveMask(this.#members.capacity);
     const scale = this.#space === 'cosine' ? 1 / norm : 1;
-    const { width } = table;
-    const parts = { space: this.#space, width, spread: this.#spread, members: this.#members };
+    const parts = { space: this.#space, width: table.width, spread: this.#spread, members: this.#members };
     const request = requestOf({ k, level, norm, allowed, allowedCount }, parts);
     table.query.set(query);
     let found = table.search(request, scale);
