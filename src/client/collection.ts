@@ -184,7 +184,7 @@ export class Collection {
         'Validation error: limit: limit can only be specified when a where clause is provided',
       );
     }
-    const request = { ...selection, limit };
+    const request = { limit, ...selection };
     const options = { signal: input.signal };
     return this.#following(input, async () => {
       const scope = this.#scope;
@@ -224,7 +224,7 @@ export class Collection {
     const offset = parseCount(input.offset, 'offset', 0, 0);
     const selection = parseSelection(input);
     const backend = await this.#connection.backend(input);
-    const request = { ...selection, limit, offset, include };
+    const request = { limit, offset, include, ...selection };
     return this.#following(input, async () => {
       return new GetResult(await backend.get(this.#scope, request, { signal: input.signal }), include);
     });
@@ -271,7 +271,7 @@ export class Collection {
       const scope = this.#scope;
       const embeddings = await this.#embedQueries(input);
       const backend = await this.#connection.backend(input);
-      const request = { ...selection, embeddings, nResults, include, recall, explain };
+      const request = { embeddings, nResults, include, recall, explain, ...selection };
       const neighbours = await backend.query(scope, request, { signal: input.signal });
       return new QueryResult(neighbours, include, explain);
     });

@@ -376,7 +376,7 @@ export class Engine {
     const { info, collection } = this.#openForReading(scope, request);
     const recall = recallOf(info.configuration);
     if (collection === null) return emptyNeighbours(request, recall).slice(first);
-    const context: QueryContext = { ...this.#context(info, collection), recall, nowMs: this.#nowMs };
+    const context: QueryContext = { recall, nowMs: this.#nowMs, ...this.#context(info, collection) };
     const answers = collection.store.read((state) => executeQuery(context, state, request, first));
     if (!collection.indexes.isSettled) this.#untidy.add(info.id);
     return answers;

@@ -21,6 +21,8 @@ export type WorkerRequest =
       readonly callId: number;
       readonly method: BackendMethod | 'close';
       readonly arguments: readonly unknown[];
+      /** Whether it may be given up. */
+      readonly isAbortable: boolean;
     }
   | { readonly kind: 'abort'; readonly callId: number }
   | WorkerNotice;

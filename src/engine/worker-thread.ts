@@ -113,7 +113,8 @@ export class WorkerThread {
       this.#calls.set(callId, { resolve, reject });
       this.#worker.ref();
       const moved = isBatchGivenAway === true ? blocksOf(parameters[1] as RecordBatch) : [];
-      this.#post({ kind: 'call', callId, method, arguments: parameters }, moved);
+      const isAbortable = signal !== undefined;
+      this.#post({ kind: 'call', callId, method, arguments: parameters, isAbortable }, moved);
     });
     if (signal === undefined) return result;
     signal.addEventListener('abort', onAbort, { once: true });

@@ -25,7 +25,7 @@ assert(port !== null, 'The worker program was started outside a worker thread.')
 
 /** A call under way: how to give it up, and when it was answered. */
 interface RunningCall {
-  readonly controller: AbortController;
+  readonly controller: AbortController | undefined;
   readonly answered: Promise<void>;
 }
 
@@ -38,10 +38,11 @@ const respond = (response: WorkerResponse, moved: readonly ArrayBuffer[] = []): 
 function start(backend: LocalBackend, request: WorkerRequest & { kind: 'call' }): void {
   const { callId, method } = request;
   const others = [...running.values()].map(({ answered }) => answered);
-  const controller = new AbortController();
+  // In Node 20 a signal stays until the next collection of the whole heap.
+  const controller = request.isAbortable ? new AbortController() : undefined;
   const call = backend[method] as (...parameters: unknown[]) => Promise<unknown>;
   const answered = call
-    .apply(backend, [...request.arguments, { signal: controller.signal }])
+    .apply(backend, [...request.arguments, { signal: controller?.signal }])
     // The other side ends this thread when it hears that it is closed: what was called before is answered
     // first.
     .finally(() => (method === 'close' ? Promise.all(others) : undefined))
@@ -61,7 +62,7 @@ function receive(backend: LocalBackend, request: WorkerRequest): void {
       start(backend, request);
       break;
     case 'abort':
-      running.get(request.callId)?.controller.abort();
+      running.get(request.callId)?.controller?.abort();
       break;
     case 'changed':
       backend.noteChange(request.scope, request.writtenCount);

@@ -254,7 +254,7 @@ function withDistances(
 ): Neighbours {
   const columns = hydrate(context, state, recordsAt(context, rows), include);
   const values = include.includes('distances') ? Float32Array.from(distances) : null;
-  return { ...columns, distances: values, plan: null };
+  return { distances: values, plan: null, ...columns };
 }
 
 /** Reads the columns asked for. Records keep the order in which they come. */

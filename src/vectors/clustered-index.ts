@@ -440,7 +440,7 @@ export class ClusteredIndex {
 
   #searchExactly(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): ClusteredNearest {
     const found = this.#rows.search(query, k, allowed, allowedCount);
-    return { ...found, cellsVisited: 0, candidateCount: allowedCount, isExact: true, effort: null };
+    return { cellsVisited: 0, candidateCount: allowedCount, isExact: true, effort: null, ...found };
   }
 
   #searchCells(

@@ -264,7 +264,7 @@ export class VectorCache implements VectorRows {
     const read = scanned === allowedCount ? 0 : this.#searchMissing(queryNorm, allowed, nearest);
     reranked += read;
     assert(nearest.isFull, `${allowedCount} slots were said to be allowed, fewer were found.`);
-    return { ...drain(nearest), scanned, reranked, read };
+    return { scanned, reranked, read, ...drain(nearest) };
   }
 
   rank(query: Float32Array, k: number, candidates: Uint32Array, count: number): NearestSlots {
@@ -300,7 +300,7 @@ export class VectorCache implements VectorRows {
         this.#admit(slot, embedding, norm);
       });
     }
-    return { ...drain(nearest), scanned: count - missing, reranked, read: missing };
+    return { scanned: count - missing, reranked, read: missing, ...drain(nearest) };
   }
 
   searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice {
@@ -310,7 +310,7 @@ export class VectorCache implements VectorRows {
       cursor < READING
         ? this.#slicePlaces(queries, allowed, cursor, heaps)
         : this.#sliceReads(queries, allowed, cursor - READING, heaps);
-    const found = heaps.map((heap) => ({ ...drain(heap), scanned: 0, reranked: 0, read: 0 }));
+    const found = heaps.map((heap) => ({ scanned: 0, reranked: 0, read: 0, ...drain(heap) }));
     return { found, next };
   }
 

@@ -77,7 +77,7 @@ export const RECORD_ROUTES: readonly Route[] = [
         const scope = await findScope(call);
         const { limit, offset } = call.body;
         const include = columnsOf(call.body.include);
-        const request = { ...readSelection(call.body), limit, offset: offset ?? 0, include };
+        const request = { limit, offset: offset ?? 0, include, ...readSelection(call.body) };
         const columns = await call.backend.get(scope, request, call.options);
         return completed(formatRecords(columns, include), call.body.include);
       },

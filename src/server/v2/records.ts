@@ -52,13 +52,14 @@ export function readQuery(body: QueryBody): QueryRequest {
       throw wrongType(path, 'an array of numbers', rows[textIndex], 'TESSERA_INVALID_EMBEDDING');
     }
   }
+  const selection = readSelection(body);
   return {
-    ...readSelection(body),
     embeddings: packEmbeddings(rows, { field: 'query_embeddings', allowNull: false }),
     nResults: body.n_results ?? N_RESULTS_DEFAULT,
     include: body.include,
     recall: body.exact === true ? 1 : body.recall,
     explain: body.explain === true,
+    ...selection,
   };
 }
 
@@ -125,7 +126,7 @@ export const RECORD_ROUTES: readonly Route[] = [
       respond: async (call) => {
         const scope = readCollectionScope(call);
         const { limit, offset, include } = call.body;
-        const request = { ...readSelection(call.body), limit, offset: offset ?? 0, include };
+        const request = { limit, offset: offset ?? 0, include, ...readSelection(call.body) };
         return ok(formatRecords(await call.backend.get(scope, request, call.options), include));
       },
     },

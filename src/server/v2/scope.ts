@@ -33,7 +33,8 @@ export function readCollectionId(
  * `TESSERA_INVALID_ARGUMENT`.
  */
 export function readCollectionScope(call: RouteCall<unknown>, message?: string): CollectionScope {
-  return { ...readDatabaseScope(call), collectionId: readCollectionId(call, message) };
+  const scope = readDatabaseScope(call);
+  return { collectionId: readCollectionId(call, message), ...scope };
 }
 
 /** Parameters of the routes that list something. */
