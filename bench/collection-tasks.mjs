@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { exactThresholds, judge, QUERY_COUNT, readDataset, readQueries } from './dataset.mjs';
 import { median, now, processMemory, timeInTurns, withDirectory } from './measure.mjs';
 import {
@@ -211,24 +211,35 @@ export async function load({ path: store, count, threads }) {
   });
 }
 
+/** Longer than a writer's thread stays without work (src/engine/worker.ts). */
+const REST_MS = 25_000;
+
+/** Resident memory now, and when nothing was called for a while. */
+async function nowAndAtRest() {
+  globalThis.gc();
+  const { resident } = processMemory();
+  await sleep(REST_MS);
+  globalThis.gc();
+  return { resident, atRest: processMemory().resident };
+}
+
 /** Memory of a process with the same modules and queries, and nothing opened. */
 export async function restMemory() {
   const query = readQueries(QUERY_COUNT);
-  globalThis.gc();
-  return { ...processMemory(), first: query(0)[0] };
+  return { ...(await nowAndAtRest()), first: query(0)[0] };
 }
 
 /**
  * Memory of a process that holds a collection, in a thread of its own as by default, and has answered all
  * queries twice.
  */
-export async function holdMemory({ path: store, memory }) {
+export async function holdMemory({ path: store, memory: budget }) {
   const query = readQueries(QUERY_COUNT);
-  return withCollection({ path: store, threads: 2, memory }, async (collection) => {
+  return withCollection({ path: store, threads: 2, memory: budget }, async (collection) => {
     await askAll(collection, query, QUERY_COUNT);
     const { times } = await askAll(collection, query, QUERY_COUNT);
     await collection.settle();
-    globalThis.gc();
-    return { ...processMemory(), rate: 1000 / median(times), stats: await collection.stats() };
+    const memory = await nowAndAtRest();
+    return { ...memory, rate: 1000 / median(times), stats: await collection.stats() };
   });
 }

@@ -17,7 +17,8 @@
  * - `load`: queries to an idle store and while as many records again are added, and how long the caller's
  *   event loop stood still.
  * - `memory`: resident memory of a process that holds the collection and has answered queries, less that of
- *   one that has loaded the same modules, relative to the floats; by default and with a compact budget.
+ *   one that has loaded the same modules, relative to the floats; by default and with a compact budget; right
+ *   after the queries, and at rest, when nothing was called for 25 s.
  *
  * `reach` is what is to be reached; where two sides are compared, `ratio` is ours to theirs. Records that are
  * added under load are noise around those of the set (dataset.mjs). The peer is installed in bench/peers.
@@ -260,15 +261,13 @@ async function measureMemory({ store, count, compact }) {
   ];
   for (const [name, memory, reach] of budgets) {
     const found = await inChild(TASKS, 'holdMemory', { path: store, memory }, { flags });
-    const beyond = found.resident - empty.resident;
+    const beyond = (measure, moment) => {
+      const bytes = found[moment] - empty[moment];
+      return { measure, value: bytes / 1e6, beside: floats / 1e6, ratio: bytes / floats, reach };
+    };
     rows.push(
-      {
-        measure: `memory: beyond Node's own, MB, ${name}, beside the floats`,
-        value: beyond / 1e6,
-        beside: floats / 1e6,
-        ratio: beyond / floats,
-        reach,
-      },
+      beyond(`memory: beyond Node's own, MB, ${name}, beside the floats`, 'resident'),
+      beyond(`memory: the same at rest, MB, ${name}`, 'atRest'),
       { measure: `memory: queries/s, ${name}`, value: found.rate },
       { measure: `memory: MB that stats() tells, ${name}`, value: found.stats.memory.used / 1e6 },
     );

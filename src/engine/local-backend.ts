@@ -238,6 +238,12 @@ export class LocalBackend implements Backend {
     return this.#runSliced(options, this.#engine.salvage(scope, name));
   }
 
+  /** Whether nothing is under way, and nothing is left to do of its own accord. */
+  get isAtRest(): boolean {
+    const isCalled = this.#queue.length > 0 || this.#longCalls.size > 0;
+    return !isCalled && !this.#engine.isUntidy && !this.#engine.isUnfolded;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

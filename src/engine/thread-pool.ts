@@ -17,6 +17,9 @@
  * written, by `settle` and `repair`, or a moment after opening: until then the first answer has the machine
  * to itself.
  *
+ * A writer that has had nothing to do for a while ends, and gives its memory back; the next call that asks
+ * for one starts another, as after opening.
+ *
  * A thread that dies (of a fault, or for want of memory) fails the calls that it had under way, with an error
  * that says to make them again. Another one takes its place when a call next asks for it: at once would be in
  * a circle where whatever killed it is still there. Only a database in memory is gone with its thread.
@@ -121,6 +124,8 @@ export class ThreadPool {
   #writerOpening: Promise<void> | null = null;
   /** Runs until the writer is started for the first time. */
   #writerTimer: NodeJS.Timeout | undefined;
+  /** The end of a writer that had nothing to do, under way or done; `null` once another is being started. */
+  #writerLeave: Promise<void> | null = null;
   /** Why the last start of a writer failed. */
   #writerFailure: Error | null = null;
   /** Writes that the first reader was given for want of a writer. */
@@ -216,8 +221,11 @@ export class ThreadPool {
     clearTimeout(this.#writerTimer);
     await Promise.allSettled(this.#queries);
     await Promise.allSettled([this.#writerOpening, ...this.#readers.map(({ opening }) => opening)]);
+    await this.#writerLeave;
     // The last one to close a file folds its write-ahead log into it; two at the same moment leave it lying.
-    await Promise.all(this.#openReaders().map(({ thread }) => thread.close()));
+    const [first, ...others] = this.#openReaders();
+    await Promise.all(others.map(({ thread }) => thread.close()));
+    await first?.thread.close();
     await this.#writer?.close();
   }
 
@@ -310,6 +318,8 @@ export class ThreadPool {
   }
 
   async #openWriter(): Promise<void> {
+    await this.#writerLeave;
+    this.#writerLeave = null;
     const readerCount = this.#readers.length;
     const isAlone = readerCount === 0;
     const data: WorkerData = {
@@ -329,6 +339,15 @@ export class ThreadPool {
     }
     this.#handover = Promise.allSettled(this.#earlyWrites).then(() => this.#handOver());
     this.#earlyWrites = [];
+  }
+
+  /** Ends a writer that has nothing to do, unless something is on its way to it. */
+  #letWriterGo(): void {
+    const writer = this.#writer;
+    if (writer === null || writer.callCount > 0 || this.#closing !== null) return;
+    this.#writer = null;
+    // What it could not leave in order, the next one sees to.
+    this.#writerLeave = writer.close().catch(() => {});
   }
 
   /** Tells the writer what was written in its place: it looks after the files. */
@@ -365,10 +384,13 @@ export class ThreadPool {
     const thread = await WorkerThread.start(this.#workerUrl, data, {
       onStopped,
       onTextIndexWanted: async (scope) => {
-        const opening = this.#writerTimer === undefined ? this.#writerOpening : this.#startWriter();
+        // One that has died is left to the next call: what killed it may still be there.
+        const isYetToCome = this.#writerTimer !== undefined || this.#writerLeave !== null;
+        const opening = isYetToCome ? this.#startWriter() : this.#writerOpening;
         await opening?.catch(() => {});
         this.#writer?.notify({ kind: 'textIndexWanted', scope });
       },
+      onIdle: () => this.#letWriterGo(),
     });
     if (this.#failure !== null) void thread.end(this.#failure);
     return thread;

@@ -42,13 +42,17 @@ export type WorkerError =
   | { readonly kind: 'database'; readonly data: ErrorData }
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };
 
-/** From the worker: it is open (or why it is not), what became of a call, or what it wants of the writer. */
+/**
+ * From the worker: it is open (or why it is not), what became of a call, what it wants of the writer, or that
+ * it has had nothing to do for a while.
+ */
 export type WorkerResponse =
   | { readonly kind: 'opened' }
   | { readonly kind: 'failed'; readonly error: WorkerError }
   | { readonly kind: 'result'; readonly callId: number; readonly value: unknown }
   | { readonly kind: 'error'; readonly callId: number; readonly error: WorkerError }
-  | { readonly kind: 'textIndexWanted'; readonly scope: CollectionScope };
+  | { readonly kind: 'textIndexWanted'; readonly scope: CollectionScope }
+  | { readonly kind: 'idle' };
 
 /**
  * The blocks of embeddings in records that are handed over for good: moved and not copied, which saves both

@@ -30,6 +30,8 @@ export interface WorkerEvents {
   readonly onStopped: (error: Error) => void;
   /** One of its queries would have used a text index. */
   readonly onTextIndexWanted: (scope: CollectionScope) => void;
+  /** It writes, and has had nothing to do for a while. */
+  readonly onIdle: () => void;
 }
 
 /**
@@ -77,6 +79,7 @@ export class WorkerThread {
         if (response.kind === 'opened') resolve();
         else if (response.kind === 'failed') reject(unpackError(response.error));
         else if (response.kind === 'textIndexWanted') events.onTextIndexWanted(response.scope);
+        else if (response.kind === 'idle') events.onIdle();
         else thread.#settle(response);
       });
       worker.once('error', reject);

@@ -20,6 +20,12 @@ import {
  */
 const WRITER_NICENESS = 5;
 
+/**
+ * After how long without a call a thread that only writes offers to end: it holds 13 MB (docs/adr/0011,
+ * 2026-11-30), and a new one takes 50 ms of a core when the next write comes.
+ */
+const IDLE_MS = 20_000;
+
 const port = parentPort;
 assert(port !== null, 'The worker program was started outside a worker thread.');
 
@@ -76,6 +82,15 @@ function receive(backend: LocalBackend, request: WorkerRequest): void {
   }
 }
 
+/** Tells the other side when there was nothing to do for a while. What it returns takes note of work. */
+function watchIdleness(backend: LocalBackend): () => void {
+  const timer = setTimeout(() => {
+    if (running.size === 0 && backend.isAtRest) respond({ kind: 'idle' });
+    timer.refresh();
+  }, IDLE_MS).unref();
+  return () => void timer.refresh();
+}
+
 try {
   const { settings, role } = workerData as WorkerData;
   if (role.kind === 'writer') makeThreadNice(WRITER_NICENESS);
@@ -84,7 +99,11 @@ try {
     role,
     requestTextIndex: (scope) => respond({ kind: 'textIndexWanted', scope }),
   });
-  port.on('message', (request: WorkerRequest) => receive(backend, request));
+  const noteWork = role.kind === 'writer' ? watchIdleness(backend) : () => {};
+  port.on('message', (request: WorkerRequest) => {
+    noteWork();
+    receive(backend, request);
+  });
   respond({ kind: 'opened' });
 } catch (error) {
   respond({ kind: 'failed', error: packError(error) });

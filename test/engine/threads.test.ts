@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type Backend,
   type CollectionInput,
@@ -206,10 +207,15 @@ describe('readers', () => {
       if (what === 'changed') flush();
       if (what !== 'call') return;
       const answer = { kind: 'result', callId, value: name };
-      if (method === 'close') { flush(); parentPort.postMessage({ kind: 'textIndexWanted', scope: {} }); }
+      if (method === 'close') flush();
+      const isClosed = method === 'close' && kind === 'reader';
+      if (isClosed) parentPort.postMessage({ kind: 'textIndexWanted', scope: {} });
       if (method === 'heartbeat') process.exit(3);
+      if (method === 'version') parentPort.postMessage({ kind: 'textIndexWanted', scope: {} });
+      if (method === 'createDatabase') parentPort.postMessage({ kind: 'idle' });
       if (method === 'query' && given[1].nResults > 1 && keepsCells) kept.push(answer);
       else parentPort.postMessage(answer);
+      if (method === 'createTenant') parentPort.postMessage({ kind: 'idle' });
     });
     parentPort.postMessage({ kind: 'opened' });`.replaceAll('\n', ' ');
   const scope = { ...SCOPE, collectionId: 'c' };
@@ -263,6 +269,60 @@ describe('readers', () => {
     while ((await make()) !== 'writer0') await nextTurn();
     expect(await backend.createTenant('t')).toBe('writer0');
     await backend.close();
+  });
+
+  describe('whose writer says that it is idle', () => {
+    /** A database with a writer, how many threads it has started by now, and how many have ended. */
+    async function openWritten(): Promise<{ backend: Backend; counts: { started: number; ended: number } }> {
+      const counts = { started: 0, ended: 0 };
+      const note = (worker: Worker): void => {
+        counts.started++;
+        worker.once('exit', () => void counts.ended++);
+      };
+      process.on('worker', note);
+      onTestFinished(() => void process.off('worker', note));
+      const backend = await openFake(2);
+      await backend.settle(scope);
+      return { backend, counts };
+    }
+    const addTo = (backend: Backend): Promise<unknown> =>
+      backend.add(scope, batchOf({ id: 'a', embedding: [1] }));
+
+    it('let it go, and start another for the next write', async () => {
+      const { backend, counts } = await openWritten();
+      for (let count = 1; count < 4; count++) {
+        await backend.createTenant('said after the answer');
+        while (counts.ended < count) await nextTurn();
+        expect(await addTo(backend)).toMatch(/^reader/);
+        while ((await addTo(backend)) !== 'writer0') await nextTurn();
+        expect(counts).toEqual({ started: 2 + count, ended: count });
+      }
+      await backend.close();
+    });
+
+    it('keep it where a call is on its way to it', async () => {
+      const { backend, counts } = await openWritten();
+      await backend.createDatabase({ ...SCOPE, database: 'said before the answer' });
+      for (let i = 0; i < 5; i++) expect(await addTo(backend)).toBe('writer0');
+      expect(counts).toEqual({ started: 2, ended: 0 });
+      await backend.close();
+    });
+
+    it('start another when a query misses a text index', async () => {
+      const { backend, counts } = await openWritten();
+      await backend.createTenant('said after the answer');
+      while (counts.ended < 1) await nextTurn();
+      while (counts.started < 3) await backend.version();
+      await backend.close();
+      expect(counts).toEqual({ started: 3, ended: 3 });
+    });
+
+    it('wait for its end when they are closed', async () => {
+      const { backend, counts } = await openWritten();
+      await backend.createTenant('said after the answer');
+      await backend.close();
+      expect(counts).toEqual({ started: 2, ended: 2 });
+    });
   });
 
   it('do not settle without the writer, which alone takes deleted records out of files', async () => {
