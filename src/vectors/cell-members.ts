@@ -163,17 +163,20 @@ export class CellMembers {
   }
 
   /**
-   * Moves the slots of a cell that have no entry in it to those that wait; returns how many beside `leaving`
-   * there are. O(slots).
+   * Moves the `missing` slots of a cell that have no entry in it to those that wait; returns how many beside
+   * `leaving` there are. O(slots), unless that one is all.
    */
-  expel(cell: number, leaving: number): number {
-    let count = 0;
-    for (let slot = 0; slot < this.#cells.length; slot++) {
-      if (this.#cells[slot] !== cell || this.#places[slot] !== NO_ENTRY) continue;
+  expel(cell: number, missing: number, leaving: number): number {
+    let rest = missing;
+    const expelIfMissing = (slot: number): void => {
+      if (this.#cells[slot] !== cell || this.#places[slot] !== NO_ENTRY) return;
       this.#cells[slot] = WAITING;
       this.#places[slot] = this.waiting.push(slot);
-      if (slot !== leaving) count++;
-    }
+      rest--;
+    };
+    if (leaving !== -1) expelIfMissing(leaving);
+    const count = rest;
+    for (let slot = 0; rest > 0 && slot < this.#cells.length; slot++) expelIfMissing(slot);
     return count;
   }
 

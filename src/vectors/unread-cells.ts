@@ -91,7 +91,7 @@ export class UnreadCells {
       found = this.#members.adopt({ cell, rows, checksums }, this.#slotsOf, this.#table);
     });
     this.#cells.delete(cell);
-    if (found < expected) this.#lostCount += this.#members.expel(cell, leaving);
+    if (found < expected) this.#lostCount += this.#members.expel(cell, expected - found, leaving);
   }
 
   /** Reads a few of the cells that are left; false if there are none. Errors: as `read`. */
