@@ -142,10 +142,16 @@ export class CellKeeper {
     };
   }
 
-  /** The kept cells, if they can be believed, as `CellStore.load`. Belongs inside a transaction. */
+  /**
+   * The kept cells, if they can be believed, as `CellStore.load`; those that a header names and that cannot
+   * are to be replaced. Belongs inside a transaction.
+   */
   load(begin: BeginLoading): KeptCells | undefined {
     const kept = this.#cells.load(this.#width, begin);
-    if (kept === undefined) return undefined;
+    if (kept === undefined) {
+      this.#ignoresKept = this.#cells.status(this.#width).position > 0;
+      return undefined;
+    }
     this.#serial = kept.serial;
     this.#places = new Map(kept.directory.places);
     this.#position = kept.directory.position;

@@ -210,6 +210,25 @@ test('a header that stands for a later state than the records is of no use', () 
   expectRight(scene, scene.open());
 });
 
+test('an outline that is damaged is replaced, though no record has changed', () => {
+  const scene = new Scene();
+  scene.change(({ store }) =>
+    store.write(() => {
+      const { parts } = loadKept(new CellStore(store.database), WIDTH)!.directory;
+      store.database.exec(`UPDATE cells SET data = zeroblob(length(data)) WHERE id = ${parts[0]!.id}`);
+    }),
+  );
+  const collection = scene.open();
+  collection.follow();
+  expect(collection.statistics).toMatchObject({ kind: 'exact', savedPosition: 0 });
+  collection.settle();
+  expect(collection.statistics).toMatchObject({ kind: 'cells', savedPosition: COUNT });
+  const next = scene.open();
+  next.follow();
+  expect(next.statistics).toMatchObject({ kind: 'cells', waitingCount: 0 });
+  expectRight(scene, next);
+});
+
 describe('cells whose entries are read when they are needed', () => {
   /** Cells that were read of those in the file. */
   function counted(collection: KeptCollection): () => number {

@@ -401,8 +401,9 @@ export class CollectionIndexes {
     const kept = keeper.load((directory, cellCount) =>
       vectors.sketchCells(directory, cellCount, state.recordCount),
     );
+    // Who makes anew what a header names in vain also replaces it.
+    if (kept !== undefined || keeper.ignoresKept) this.#keeper = keeper;
     if (kept === undefined) return false;
-    this.#keeper = keeper;
     const { directory, inCells } = kept;
     const { position } = directory;
     const isFollowable = position >= state.purgedSequence && position <= state.sequence;
