@@ -298,6 +298,18 @@ describe('cells whose entries are read when they are needed', () => {
     expect(kept.inCells.rows.length).toBe(COUNT);
   });
 
+  test('hide no row when the table that has them is gone by then', () => {
+    const scene = new Scene();
+    const collection = scene.open();
+    collection.follow();
+    scene.change(({ store }) => store.write(() => store.database.exec('DROP TABLE cells')));
+    for (const { id, embedding } of collection.model().records.values()) {
+      expect(collection.search(embedding, 1, 0.99)[0]).toEqual({ id, distance: 0 });
+    }
+    expectRight(scene, collection);
+    expectRight(scene, scene.open());
+  });
+
   test('are not missing a row that has another embedding before they are read', () => {
     const scene = new Scene();
     const collection = scene.open();

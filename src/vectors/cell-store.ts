@@ -159,7 +159,7 @@ export class CellStore {
    * than was meant. Errors: those of `take`, and of SQLite but for damage.
    */
   read(place: CellPlace, width: number, take: (content: StoredCell | undefined) => void): void {
-    const bytes = unlessDamaged(() => this.#bytesAt(place));
+    const bytes = unlessDamaged(() => (this.#isWhole(...TABLES[0]!) ? this.#bytesAt(place) : undefined));
     take(bytes && decodeCell(bytes, width));
     if (bytes !== undefined) giveBack(bytes);
   }
