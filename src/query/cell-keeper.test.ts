@@ -1,10 +1,14 @@
+import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FAMILIES } from '../../test/support/hard-vectors.ts';
 import { copyAsLeft, KeptCollection } from '../../test/support/kept-collection.ts';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
 import { seededNumbers } from '../base/index.ts';
+import { sqlDriverName } from '../sqlite/index.ts';
 
 const DIMENSION = 1_024;
 /** So many that their cells take several slices to write. */
@@ -120,14 +124,44 @@ test('nothing is kept before the lag is worth it, and everything when it is aske
   expect(collection.savedPosition).toBe(position + 43);
 });
 
-test('while another connection holds the write lock, nothing is done and nothing waits', () => {
+/** Holds the write lock of a file on another thread for a while; resolves once it has it. */
+async function holdLock(path: string, ms: number): Promise<void> {
+  const name = sqlDriverName();
+  const driver = name === 'node:sqlite' ? name : createRequire(import.meta.url).resolve(name);
+  const holder = new Worker(HOLDER, { eval: true, workerData: { path, driver, ms } });
+  onTestFinished(async () => void (await holder.terminate()));
+  await once(holder, 'message');
+}
+
+const HOLDER = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { path, driver, ms } = workerData;
+const loaded = driver === 'node:sqlite' ? process.getBuiltinModule(driver).DatabaseSync : require(driver);
+const database = new loaded(path);
+database.exec('BEGIN IMMEDIATE');
+parentPort.postMessage('held');
+Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+database.exec('COMMIT');
+database.close();`;
+
+test('settling waits for another connection to give up the write lock', async () => {
+  const { path, draw, collection } = scene(4);
+  collection.settle();
+  const position = collection.savedPosition;
+  collection.upsert(ids(50), draw);
+  await holdLock(path, 300);
+  collection.settle();
+  expect(collection.savedPosition).toBe(position + 50);
+});
+
+test('while another connection holds the write lock, nothing is done of its own accord, nor waits', () => {
   const { path, draw, collection } = scene(4);
   collection.settle();
   const position = collection.savedPosition;
   collection.upsert(ids(50), draw);
   const other = open(path);
   other.store.write(() => {
-    for (let i = 0; i < 500; i++) collection.step();
+    for (let i = 0; i < 500; i++) collection.step(false);
     expect(collection.savedPosition).toBe(position);
   });
   collection.settle();

@@ -161,8 +161,9 @@ export class CellKeeper {
 
   /**
    * Does one slice, if one is due or `isForced`; returns whether it did. Must not be called inside a
-   * transaction. Where another connection holds the write lock, nothing is done; nor where the pages to write
-   * to are damaged, since the index itself wants for nothing. Other errors: those of SQLite.
+   * transaction. Where another connection holds the write lock, nothing is done, unless `isForced`, which
+   * waits for it as writes do; nor where the pages to write to are damaged, since the index itself wants for
+   * nothing. Other errors: those of SQLite.
    */
   step(index: KeptIndex, isForced: boolean): boolean {
     if (this.#isBarred) return false;
@@ -183,7 +184,7 @@ export class CellKeeper {
       if (!this.#isDue(index, isForced)) return false;
       this.#begin(index);
     }
-    return this.#write(this.#saving!, index);
+    return this.#write(this.#saving!, index, isForced);
   }
 
   /** Gives up what is being written. */
@@ -242,7 +243,7 @@ export class CellKeeper {
     };
   }
 
-  #write(saving: Saving, { vectors, slots }: KeptIndex): boolean {
+  #write(saving: Saving, { vectors, slots }: KeptIndex, waits: boolean): boolean {
     let isOvertaken = false;
     let isWhole = false;
     const slice = (): void => {
@@ -261,7 +262,7 @@ export class CellKeeper {
       const named = new Set([...places.values(), ...parts].map(({ id }) => id));
       this.#garbage = this.#cells.ids().filter((id) => !named.has(id));
     };
-    const done = this.#store.writeBehind(slice);
+    const done = this.#writeBehind(slice, waits);
     if (isOvertaken) this.#abandon(vectors);
     if (!done || isOvertaken) return false;
     if (!isWhole) return true;
@@ -273,6 +274,16 @@ export class CellKeeper {
     this.#outsideCount = saving.outsideRows.length;
     vectors.endSaving(true);
     return true;
+  }
+
+  /** Whether it was done; a lock that is not given up in time is no fault of the index. */
+  #writeBehind(slice: () => void, waits: boolean): boolean {
+    try {
+      return this.#store.writeBehind(slice, waits);
+    } catch (error) {
+      if (error instanceof DatabaseError && error.code === 'TESSERA_BUSY') return false;
+      throw error;
+    }
   }
 
   /** Returns how many bytes it has written. */
