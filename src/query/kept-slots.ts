@@ -75,9 +75,8 @@ function merge(
 /** The same for slots that are known from elsewhere. O(rows). */
 export function keptCellsOf(slots: SlotRows, { inCells }: KeptCells): Int32Array {
   const cells = new Int32Array(slots.count).fill(-1);
-  inCells.rows.forEach((row, i) => {
-    const slot = slots.slotOf(row);
-    if (slot !== -1 && slots.checksumAt(slot) === inCells.checksums[i]) cells[slot] = inCells.cells[i]!;
+  slots.slotsOf(inCells.rows, inCells.checksums).forEach((slot, i) => {
+    if (slot < slots.count) cells[slot] = inCells.cells[i]!;
   });
   return cells;
 }

@@ -18,8 +18,8 @@
  * are given anew whenever a collection is loaded. The codes mean something only together with the seed of
  * the rotation and the mean of the index, which the caller keeps once for all cells.
  */
-import { checksum } from '../io/index.ts';
 import type { CellEntries } from './cell-table.ts';
+import { aligned, seal, unseal } from './sealed-bytes.ts';
 
 const VERSION = 1;
 const HEADER_BYTES = 24;
@@ -34,19 +34,12 @@ export interface StoredCell extends CellEntries {
 export function encodeCell(cell: StoredCell): Uint8Array {
   const count = cell.rows.length;
   const width = cell.centre.length;
-  const bytes = new Uint8Array(sizeOf(width, count));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, VERSION, true);
-  view.setUint32(8, width, true);
-  view.setUint32(12, count, true);
-  view.setFloat64(16, cell.spread, true);
-  let at = HEADER_BYTES;
-  for (const part of [cell.centre, cell.rows, cell.checksums, cell.base, cell.slope, cell.codes]) {
-    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
-    at += part.byteLength;
-  }
-  view.setUint32(4, checksum(bytes.subarray(8)), true);
-  return bytes;
+  const columns = [cell.centre, cell.rows, cell.checksums, cell.base, cell.slope, cell.codes];
+  return seal(VERSION, HEADER_BYTES, columns, (view) => {
+    view.setUint32(8, width, true);
+    view.setUint32(12, count, true);
+    view.setFloat64(16, cell.spread, true);
+  });
 }
 
 /**
@@ -54,14 +47,12 @@ export function encodeCell(cell: StoredCell): Uint8Array {
  * damaged, of another width or version.
  */
 export function decodeCell(bytes: Uint8Array, width: number): StoredCell | undefined {
-  if (bytes.length < HEADER_BYTES) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(0, true) !== VERSION || view.getUint32(8, true) !== width) return undefined;
+  const view = unseal(VERSION, HEADER_BYTES, bytes, (header) =>
+    header.getUint32(8, true) === width ? sizeOf(width, header.getUint32(12, true)) : undefined,
+  );
+  if (view === undefined) return undefined;
   const count = view.getUint32(12, true);
-  if (bytes.length !== sizeOf(width, count)) return undefined;
-  if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
-  // Bytes that do not lie where numbers may be read from are copied; `slice` would not copy a Buffer.
-  const { buffer, byteOffset } = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset } = aligned(bytes);
   let at = byteOffset + HEADER_BYTES;
   const skip = (size: number): number => {
     at += size;

@@ -22,8 +22,8 @@
  * Every row that is named here stands with that checksum in the cell that is named for it. Rows that entered
  * a cell while cells were being written are left out, since theirs may have been written before.
  */
-import { checksum } from '../io/index.ts';
 import type { CentreTaker, RowsInCells } from './clustered-types.ts';
+import { aligned, seal, unseal } from './sealed-bytes.ts';
 
 const VERSION = 1;
 const HEADER_BYTES = 16;
@@ -65,18 +65,10 @@ export function encodeRows({ rows, checksums, cells }: RowsInCells): Uint8Array 
 }
 
 function encodePart(width: number, count: number, columns: readonly ArrayBufferView[]): Uint8Array {
-  const bytes = new Uint8Array(columns.reduce((sum, { byteLength }) => sum + byteLength, HEADER_BYTES));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, VERSION, true);
-  view.setUint32(8, width, true);
-  view.setUint32(12, count, true);
-  let at = HEADER_BYTES;
-  for (const { buffer, byteOffset, byteLength } of columns) {
-    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
-    at += byteLength;
-  }
-  view.setUint32(4, checksum(bytes.subarray(8)), true);
-  return bytes;
+  return seal(VERSION, HEADER_BYTES, columns, (view) => {
+    view.setUint32(8, width, true);
+    view.setUint32(12, count, true);
+  });
 }
 
 /** Puts parts together again: gives cells away, and gathers the rows. */
@@ -104,17 +96,15 @@ export class OutlineReader {
 
   /** Takes the next part; false if it is damaged, of another width or version, or not the next. */
   read(bytes: Uint8Array): boolean {
-    if (bytes.length < HEADER_BYTES) return false;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (view.getUint32(0, true) !== VERSION) return false;
-    const width = view.getUint32(8, true);
+    const view = unseal(VERSION, HEADER_BYTES, bytes, (header) => {
+      const width = header.getUint32(8, true);
+      const isKnown = width === 0 || width === this.#width;
+      return isKnown ? HEADER_BYTES + header.getUint32(12, true) * (16 + 4 * width) : undefined;
+    });
+    if (view === undefined) return false;
+    const isOfRows = view.getUint32(8, true) === 0;
     const count = view.getUint32(12, true);
-    const isOfRows = width === 0;
-    if (!isOfRows && width !== this.#width) return false;
-    if (bytes.length !== HEADER_BYTES + count * (16 + 4 * width)) return false;
-    if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return false;
-    // Bytes that do not lie where numbers may be read from are copied; `slice` would not copy a Buffer.
-    const { buffer, byteOffset } = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+    const { buffer, byteOffset } = aligned(bytes);
     const at = byteOffset + HEADER_BYTES;
     return isOfRows ? this.#readRows(buffer, at, count) : this.#readCentres(buffer, at, count);
   }

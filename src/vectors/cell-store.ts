@@ -39,11 +39,11 @@
  *   …        4·r       u32, checksums of the vectors of the rows outside cells
  */
 import { DatabaseError } from '../base/index.ts';
-import { checksum } from '../io/index.ts';
 import { giveBack, type SqlDatabase } from '../sqlite/index.ts';
 import { decodeCell, type StoredCell } from './cell-codec.ts';
 import { OutlineReader } from './cell-outline.ts';
 import type { CellsHeader, CentreTaker, RowsInCells } from './clustered-types.ts';
+import { seal, storedChecksum, unseal } from './sealed-bytes.ts';
 
 const VERSION = 2;
 const HEADER_BYTES = 48;
@@ -251,27 +251,8 @@ function unlessDamaged<T>(read: () => T): T | undefined {
   }
 }
 
-function storedChecksum(cell: Uint8Array): number {
-  return new DataView(cell.buffer, cell.byteOffset, cell.byteLength).getUint32(4, true);
-}
-
 function encodeHeader(directory: CellsDirectory): Uint8Array {
   const { places, parts, mean, recalls, outsideRows, outsideChecksums } = directory;
-  const width = mean.length;
-  const { size } = places;
-  const counts = { cells: size, parts: parts.length, outside: outsideRows.length, recalls: recalls.length };
-  const bytes = new Uint8Array(headerSize(width, counts));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, VERSION, true);
-  view.setUint32(8, width, true);
-  view.setUint32(12, directory.rotationSeed, true);
-  view.setFloat64(16, directory.position, true);
-  view.setUint32(24, places.size, true);
-  view.setUint32(28, outsideRows.length, true);
-  view.setUint32(32, recalls.length, true);
-  view.setUint32(36, directory.measuredRows, true);
-  view.setUint32(40, parts.length, true);
-  view.setUint32(44, directory.rowCount, true);
   const entries = [...places];
   const columns = [
     recalls,
@@ -284,26 +265,25 @@ function encodeHeader(directory: CellsDirectory): Uint8Array {
     Uint32Array.from(parts, (part) => part.checksum),
     outsideChecksums,
   ];
-  let at = HEADER_BYTES;
-  for (const column of columns) {
-    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
-    at += column.byteLength;
-  }
-  view.setUint32(4, checksum(bytes.subarray(8)), true);
-  return bytes;
+  return seal(VERSION, HEADER_BYTES, columns, (view) => {
+    view.setUint32(8, mean.length, true);
+    view.setUint32(12, directory.rotationSeed, true);
+    view.setFloat64(16, directory.position, true);
+    view.setUint32(24, places.size, true);
+    view.setUint32(28, outsideRows.length, true);
+    view.setUint32(32, recalls.length, true);
+    view.setUint32(36, directory.measuredRows, true);
+    view.setUint32(40, parts.length, true);
+    view.setUint32(44, directory.rowCount, true);
+  });
 }
 
 function decodeHeader(bytes: Uint8Array, width: number): CellsDirectory | undefined {
-  if (bytes.length < HEADER_BYTES) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(0, true) !== VERSION || view.getUint32(8, true) !== width) return undefined;
-  const cellCount = view.getUint32(24, true);
-  const outsideCount = view.getUint32(28, true);
-  const recallCount = view.getUint32(32, true);
-  const partCount = view.getUint32(40, true);
-  const counts = { cells: cellCount, parts: partCount, outside: outsideCount, recalls: recallCount };
-  if (bytes.length !== headerSize(width, counts)) return undefined;
-  if (view.getUint32(4, true) !== checksum(bytes.subarray(8))) return undefined;
+  const view = unseal(VERSION, HEADER_BYTES, bytes, (header) =>
+    header.getUint32(8, true) === width ? headerSize(width, countsIn(header)) : undefined,
+  );
+  if (view === undefined) return undefined;
+  const { cells: cellCount, parts: partCount, outside: outsideCount, recalls: recallCount } = countsIn(view);
   let at = HEADER_BYTES;
   const take = (size: number): ArrayBuffer => {
     at += size;
@@ -341,6 +321,11 @@ interface HeaderCounts {
   readonly parts: number;
   readonly outside: number;
   readonly recalls: number;
+}
+
+function countsIn(header: DataView): HeaderCounts {
+  const [cells, outside, recalls, parts] = [24, 28, 32, 40].map((at) => header.getUint32(at, true));
+  return { cells: cells!, parts: parts!, outside: outside!, recalls: recalls! };
 }
 
 function headerSize(width: number, { cells, parts, outside, recalls }: HeaderCounts): number {
