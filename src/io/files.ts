@@ -137,8 +137,7 @@ function openKept(path: string): number {
   const kept = keptOpen.get(identityOf(path) ?? '');
   if (kept !== undefined) return kept;
   const descriptor = openSync(path, 'r');
-  const { dev, ino } = fstatSync(descriptor);
-  keptOpen.set(`${dev}:${ino}`, descriptor);
+  keptOpen.set(identityIn(fstatSync(descriptor)), descriptor);
   return descriptor;
 }
 
@@ -169,7 +168,11 @@ function remove(path: string): void {
 /** Text that tells a file from every other one. */
 function identityOf(path: string): string | null {
   const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? null : `${found.dev}:${found.ino}`;
+  return found === undefined ? null : identityIn(found);
+}
+
+function identityIn({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`;
 }
 
 function* readPieces(path: string, pieceBytes: number): Generator<Uint8Array> {
@@ -221,7 +224,7 @@ export const systemFiles: Files = {
   isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false,
   version: (path) => {
     const found = statSync(path, { throwIfNoEntry: false });
-    return found === undefined ? null : `${found.dev}:${found.ino}:${found.size}:${found.mtimeMs}`;
+    return found === undefined ? null : `${identityIn(found)}:${found.size}:${found.mtimeMs}`;
   },
   isWritable: (path) => {
     try {

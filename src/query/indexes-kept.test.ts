@@ -44,6 +44,14 @@ class Scene {
   }
 }
 
+/** The next opener finds all rows in kept cells, and answers rightly. */
+function expectSoundForNext(scene: Scene): void {
+  const next = scene.open();
+  next.follow();
+  expect(next.statistics).toMatchObject({ kind: 'cells', waitingCount: 0 });
+  expectRight(scene, next);
+}
+
 /** Follows, and compares with the records, with an index that was made from them alone, and when settled. */
 function expectRight(scene: Scene, collection: KeptCollection): void {
   const fresh = scene.open({ keepsCells: false, tuning: {} });
@@ -223,10 +231,7 @@ test('an outline that is damaged is replaced, though no record has changed', () 
   expect(collection.statistics).toMatchObject({ kind: 'exact', savedPosition: 0 });
   collection.settle();
   expect(collection.statistics).toMatchObject({ kind: 'cells', savedPosition: COUNT });
-  const next = scene.open();
-  next.follow();
-  expect(next.statistics).toMatchObject({ kind: 'cells', waitingCount: 0 });
-  expectRight(scene, next);
+  expectSoundForNext(scene);
 });
 
 describe('cells whose entries are read when they are needed', () => {
@@ -354,10 +359,7 @@ describe('wrong cells are noticed and mended', () => {
     collection.settle();
     expect(collection.faults()).toEqual([]);
     expect(collection.statistics).toMatchObject({ kind: 'cells', savedPosition: COUNT });
-    const next = scene.open();
-    next.follow();
-    expect(next.statistics).toMatchObject({ kind: 'cells', waitingCount: 0 });
-    expectRight(scene, next);
+    expectSoundForNext(scene);
   }
 
   test('codes with other bits', () => {
