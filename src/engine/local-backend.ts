@@ -10,7 +10,8 @@
  * as the calls since the last turn took together: so under load it gets half the thread, and calls take at
  * most twice as long. On a reader's thread every turn is one slice, since queries are to wait for nothing
  * longer, unless so many rows wait to be taken in that queries take longer for ranking them: between turns
- * the event loop lets in the calls that have arrived.
+ * the event loop lets in the calls that have arrived. Where calls follow one another so closely that the
+ * event loop never comes round, one of them now and then waits for it before it answers.
  */
 
 import {
@@ -73,6 +74,8 @@ export class LocalBackend implements Backend {
   #queue: QueuedWrite[] = [];
   #isFlushScheduled = false;
   #isMaintenanceScheduled = false;
+  /** When maintenance was last promised a turn. */
+  #scheduledMs = 0;
   #calmTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | null = null;
   /** Calls that run in slices. */
@@ -283,7 +286,20 @@ export class LocalBackend implements Backend {
   async #run<T>(options: CallOptions | undefined, call: () => T): Promise<T> {
     this.#check(options);
     this.#flush();
-    return this.#timed(call);
+    const isStarving = this.#isMaintenanceStarving;
+    const answer = this.#timed(call);
+    if (isStarving) await this.#nextTurn();
+    return answer;
+  }
+
+  /**
+   * Whether maintenance has waited for its turn as long as one may take: a program that awaits one call after
+   * the other, and nothing else, never lets the event loop come round.
+   */
+  get #isMaintenanceStarving(): boolean {
+    return (
+      this.#isMaintenanceScheduled && this.#clock.monotonicMs() - this.#scheduledMs >= MAINTENANCE_TURN_MS_MAX
+    );
   }
 
   /** Runs a call or a part of one; maintenance has its turn afterwards. */
@@ -317,10 +333,14 @@ export class LocalBackend implements Backend {
   ): Promise<T> {
     this.#check(options);
     this.#flush();
+    const isStarving = this.#isMaintenanceStarving;
     try {
       for (;;) {
         const slice = this.#timed(() => slices.next());
-        if (slice.done === true) return slice.value;
+        if (slice.done === true) {
+          if (isStarving) await this.#nextTurn();
+          return slice.value;
+        }
         await this.#nextTurn();
         if (atClosing === 'given up') this.#check(options);
         else throwIfAborted(options?.signal);
@@ -402,6 +422,7 @@ export class LocalBackend implements Backend {
     this.#scheduleFolding();
     if (!this.#engine.isUntidy) return;
     this.#isMaintenanceScheduled = true;
+    this.#scheduledMs = this.#clock.monotonicMs();
     setImmediate(() => {
       this.#isMaintenanceScheduled = false;
       if (this.#isClosed || this.#isFlushScheduled) return;

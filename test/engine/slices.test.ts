@@ -218,3 +218,20 @@ it('a reader takes rows in for longer at a time while so many wait that queries 
   expect(Math.max(...counts((waiting) => waiting > 2_048))).toBeGreaterThan(128);
   expect(Math.max(...counts((waiting) => waiting <= 2_048))).toBeLessThanOrEqual(128);
 });
+
+it.each(['query', 'get'] as const)(
+  'calls of %s that leave the event loop no turn let maintenance have one',
+  async (verb) => {
+    const indexTuning = { cells: { startCount: 64 } };
+    const backend = await openTestDatabase({}, { clock: tickingClock(1), indexTuning });
+    const scope = await fill(backend, 4_000);
+    const ask =
+      verb === 'query'
+        ? () => backend.query(scope, QUERY)
+        : () => backend.get(scope, getRequest({ ids: ['r7'] }));
+    await backend.query(scope, QUERY);
+    for (let i = 0; i < 2_000; i++) await ask();
+    const { vectors } = await backend.statistics(scope);
+    expect(vectors).toMatchObject({ kind: 'cells', waitingCount: 0 });
+  },
+);
