@@ -23,6 +23,11 @@ export interface CellTuning {
   readonly neighbourCount: number;
 }
 
+/** From this share of changed rows on, centres are refined. */
+const CHANGED_SHARE = 0.5;
+/** A cell is divided beyond so many times the mean size; while many rows wait for cells, beyond so many. */
+const LARGE = 2;
+const LARGE_PRESSED = 4;
 const MEANS_ROUNDS = 6;
 /** Rows that a step takes in, or moves. */
 const STEP_ROWS = 64;
@@ -41,6 +46,9 @@ export class CellUpkeep {
   readonly #random: () => number;
   /** Cells that may have become too large or too small. */
   readonly #suspects = new Set<number>();
+  #changesSinceRefining = 0;
+  /** The cell whose turn it is in the pass under way. */
+  #nextRefined: number | undefined;
   /** The operation under way. */
   #work: Generator<void, void> | undefined;
 
@@ -98,12 +106,13 @@ export class CellUpkeep {
         rows.addToSum(i);
       });
     }
+    this.#changesSinceRefining = this.#members.liveCount;
     mean.set(rows.takeSum().map((sum) => sum / Math.max(1, slots.length)));
     this.#table.createCell(new Float32Array(width));
   }
 
-  /** Gives some waiting rows to the nearest cells, and sets apart those that none can take. */
-  absorb(): void {
+  /** Gives some waiting rows to the nearest cells, and sets apart those that none can take. Returns them. */
+  absorb(): readonly number[] {
     const { waiting } = this.#members;
     const { rows } = this.#table;
     const count = Math.min(STEP_ROWS, rows.capacity, waiting.count);
@@ -114,12 +123,13 @@ export class CellUpkeep {
       if (!isFit) this.#members.moveOut(slot, true, this.#table);
       return isFit;
     });
-    if (slots.length === 0) return;
+    if (slots.length === 0) return taken;
     this.#load(slots);
     const nearest = rows.nearest(slots.length).slice();
     slots.forEach((slot, i) => {
       this.#put(slot, i, nearest[i]!);
     });
+    return taken;
   }
 
   /** Whether an operation is under way whose steps have to follow one another. */
@@ -139,18 +149,22 @@ export class CellUpkeep {
     this.#suspects.add(cell);
   }
 
-  /** Goes on with what is under way, or splits or dissolves a cell that needs it; false if none does. */
-  mend(): boolean {
+  /**
+   * Goes on with what is under way, or splits or dissolves a cell that needs it, the very large ones alone if
+   * there is something more `isPressing`; false if none does.
+   */
+  mend(isPressing = false): boolean {
     if (this.#work !== undefined) {
       this.#advance(this.#work);
       return true;
     }
     const size = this.#size();
     for (const cell of this.#suspects) {
+      if (isPressing && this.#table.countOf(cell) <= LARGE_PRESSED * size) continue;
       this.#suspects.delete(cell);
       if (this.#table.isFree(cell)) continue;
       const count = this.#table.countOf(cell);
-      if (count > 2 * size) this.#advance(this.#split(cell));
+      if (count > LARGE * size) this.#advance(this.#split(cell));
       else if (count < size / 6 && this.liveCellCount > 1) this.#advance(this.#dissolve(cell));
       else continue;
       return true;
@@ -161,6 +175,24 @@ export class CellUpkeep {
   /** Makes every cell a suspect, for when the size asked for has changed. */
   suspectAll(): void {
     for (let cell = 0; cell < this.#table.cellCount; cell++) this.#suspects.add(cell);
+  }
+
+  /** Notes that a row has come or gone. */
+  noteChange(): void {
+    this.#changesSinceRefining++;
+  }
+
+  /** Refines the next cell of a pass that is under way or due; false if none is. */
+  refineNext(): boolean {
+    if (this.#nextRefined === undefined) {
+      if (this.#changesSinceRefining <= this.#members.liveCount * CHANGED_SHARE) return false;
+      this.#changesSinceRefining = 0;
+      this.suspectAll();
+      this.#nextRefined = this.#table.cellCount - 1;
+    }
+    this.refine(this.#nextRefined);
+    this.#nextRefined = this.#nextRefined === 0 ? undefined : this.#nextRefined - 1;
+    return true;
   }
 
   /**

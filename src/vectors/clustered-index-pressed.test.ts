@@ -1,0 +1,104 @@
+/** Rows that come faster than they are taken in: taking them in goes first, and nothing is lost by it. */
+import { expect, test } from 'vitest';
+import { distance, FAMILIES } from '../../test/support/hard-vectors.ts';
+import { Bitset, seededNumbers } from '../base/index.ts';
+import { ClusteredIndex } from './clustered-index.ts';
+import type { VectorSource } from './vector-rows.ts';
+
+const DIMENSION = 24;
+const BEFORE = 1_600;
+const COUNT = 3_200;
+/** Of so many, what was measured of the first is not believed. */
+const MANY = 9_600;
+/** Rows that have to wait for taking them in to go first, and more than a step takes. */
+const PRESSING = 256;
+const TUNING = { startCount: 40, sizeFactor: 0, sizeMin: 12, neighbourCount: 8, exactCountMax: 0 };
+
+const draw = FAMILIES.gaussian(DIMENSION, seededNumbers(11));
+const rows = Array.from({ length: MANY }, () => draw());
+/** Longer than a code can express, so that they stay out of cells. */
+for (let slot = BEFORE; slot < COUNT; slot += 400) rows[slot] = rows[slot]!.map((x) => x * 1e30);
+
+const source: VectorSource = {
+  read: (slots, count, visit) => {
+    for (let i = 0; i < count; i++) visit(i, rows[slots[i]!]!);
+  },
+};
+
+function settle(index: ClusteredIndex): void {
+  while (index.maintain(0, () => 0));
+}
+
+/** An index of the first rows that has settled, to which the others have just come. */
+function begin(source: VectorSource | undefined): ClusteredIndex {
+  const index = new ClusteredIndex(
+    { space: 'l2', dimension: DIMENSION, random: seededNumbers(3), source },
+    TUNING,
+  );
+  for (let slot = 0; slot < BEFORE; slot++) index.set(slot, rows[slot]!);
+  settle(index);
+  expect(index.statistics().measuredRecall).toBeGreaterThan(0.9);
+  for (let slot = BEFORE; slot < COUNT; slot++) {
+    if (source === undefined) index.set(slot, rows[slot]!);
+    else index.announce(slot);
+  }
+  return index;
+}
+
+function expectAllFound(index: ClusteredIndex): void {
+  const live = Bitset.full(COUNT);
+  for (let slot = 0; slot < COUNT; slot++) {
+    expect([...index.search(rows[slot]!, 1, live, COUNT, { recall: 1 }).slots]).toEqual([slot]);
+  }
+}
+
+/** Share of the ten nearest of some points between rows that queries find. */
+function recallOf(index: ClusteredIndex): number {
+  const live = Bitset.full(COUNT);
+  let found = 0;
+  for (let i = 0; i < 100; i++) {
+    const query = rows[7 * i]!.map((x, d) => (x + rows[7 * i + 1]![d]!) / 2);
+    const nearest = rows
+      .slice(0, COUNT)
+      .map((row) => distance('l2', row, query))
+      .sort((a, b) => a - b);
+    const { distances } = index.search(query, 10, live, COUNT);
+    found += distances.filter((one) => one <= nearest[9]!).length;
+  }
+  return found / 1_000;
+}
+
+test('rows that many wait behind leave memory once a cell has them, and cells are divided afterwards', () => {
+  const index = begin(source);
+  const { cellCount, cachedCount } = index.statistics();
+  expect(cachedCount).toBe(BEFORE);
+  while (index.statistics().tailCount > PRESSING) {
+    index.maintain(0, () => 0);
+    // Those of the last step may be there, and those apart, which every query ranks.
+    expect(index.statistics().cachedCount).toBeLessThanOrEqual(cachedCount + 64 + 4);
+  }
+  expect(index.statistics().cellCount).toBe(cellCount);
+  expect(recallOf(index)).toBeGreaterThan(0.97);
+  expect(index.verify()).toEqual([]);
+  settle(index);
+  expect(index.statistics().cellCount).toBeGreaterThan(cellCount * 1.3);
+  expect(index.statistics()).toMatchObject({ apartCount: 4, cachedCount: COUNT });
+  expect(recallOf(index)).toBeGreaterThan(0.97);
+  expectAllFound(index);
+});
+
+test('rows that are nowhere else stay in memory', () => {
+  const index = begin(undefined);
+  while (index.statistics().tailCount > 0) index.maintain(0, () => 0);
+  expect(index.statistics().cachedCount).toBe(COUNT);
+  expectAllFound(index);
+});
+
+test('cells are divided at once while the recall is not known, however many rows wait', () => {
+  const index = begin(source);
+  for (let slot = COUNT; slot < MANY; slot++) index.announce(slot);
+  const { cellCount } = index.statistics();
+  for (let step = 0; step < 100; step++) index.maintain(0, () => 0);
+  expect(index.statistics().tailCount).toBeGreaterThan(PRESSING);
+  expect(index.statistics().cellCount).toBeGreaterThan(cellCount);
+});
