@@ -229,7 +229,7 @@ async function measureReopening({ store, dataset, truth }) {
 async function measureLoad({ store, directory, count, threads }) {
   const copy = path.join(directory, 'loaded');
   cpSync(store, copy, { recursive: true });
-  const found = await inChild(TASKS, 'load', { path: copy, count, threads });
+  const found = await inChild(TASKS, 'load', { path: copy, count, threads }, { flags: ['--expose-gc'] });
   const { idle, busy, after, rate, stall, stallP999, settleMs } = found;
   const ratio = quantile(busy, 0.99) / quantile(idle, 0.99);
   const at = `threads: ${threads}`;

@@ -25,6 +25,10 @@ export interface Components {
   readonly role: EngineRole;
   /** How a reader tells the writer that a query would have used a text index and found none. */
   readonly requestTextIndex: (scope: CollectionScope) => void;
+  /** Whether a call has been sent that the event loop has not brought yet. */
+  readonly isCalled: () => boolean;
+  /** How many calls other threads have been sent that read; what counts is whether it has changed. */
+  readonly readsElsewhere: () => number;
   /**
    * The worker thread's program; by default the built file beside this one. Threads always use the system's
    * others.
@@ -41,5 +45,7 @@ export const SYSTEM_COMPONENTS: Components = {
   files: systemFiles,
   role: { kind: 'whole', keepsCells: true },
   requestTextIndex: () => {},
+  isCalled: () => false,
+  readsElsewhere: () => 0,
   workerUrl: new URL('./worker.js', import.meta.url),
 };

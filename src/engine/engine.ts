@@ -74,9 +74,6 @@ export type WriteCall =
 /** How long one slice of work on a vector index lasts: short enough for a query to wait for. */
 const SLICE_MS = 2;
 
-/** More rows than this outside cells make queries slow, since each ranks them: 0.6 ms at 0.3 µs a row. */
-const OUTSIDE_COUNT_MAX = 2_048;
-
 /** Records written to a collection after which a reader opens it before anybody asks. */
 const OPENING_COUNT = 16_384;
 
@@ -87,6 +84,8 @@ export class Engine {
   readonly #role: EngineRole;
   readonly #requestTextIndex: (scope: CollectionScope) => void;
   readonly #nowMs: () => number;
+  /** A clock by which a slice of work on a vector index is over once a call waits. */
+  readonly #sliceClock: () => number;
   readonly #open: OpenCollections;
   /** Collections that wait for maintenance. */
   readonly #untidy = new Set<string>();
@@ -101,6 +100,7 @@ export class Engine {
     this.#role = components.role;
     this.#requestTextIndex = components.requestTextIndex;
     this.#nowMs = () => components.clock.monotonicMs();
+    this.#sliceClock = () => (components.isCalled() ? Number.POSITIVE_INFINITY : this.#nowMs());
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
     // Also where records may wait for the disk: files are made after what it says of them, and removed after.
     const lasting = { ...settings, durability: 'full' } as const;
@@ -313,11 +313,10 @@ export class Engine {
     }
   }
 
-  /** Whether so many rows wait to be taken in that queries take longer for them than for a longer turn. */
-  get isBehind(): boolean {
+  /** Rows of the collection whose turn it is that wait to be taken in: each of its queries ranks them all. */
+  get outsideCount(): number {
     const [id] = this.#untidy;
-    const collection = id === undefined ? undefined : this.#open.peek(id);
-    return collection !== undefined && collection.indexes.outsideCount > OUTSIDE_COUNT_MAX;
+    return (id === undefined ? undefined : this.#open.peek(id))?.indexes.outsideCount ?? 0;
   }
 
   /** Whether `maintain` has something to do. */
@@ -467,7 +466,7 @@ export class Engine {
     const { store, indexes } = collection;
     if (collection.isIndexUntidy || !indexes.isSettled) {
       collection.isIndexUntidy = false;
-      indexes.maintain(SLICE_MS, this.#nowMs);
+      indexes.maintain(SLICE_MS, this.#sliceClock);
       return true;
     }
     if (!collection.isFileUntidy) return this.#erasure.tidy(collection);

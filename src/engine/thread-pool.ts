@@ -27,6 +27,7 @@
 import type { BackendMethod, CallOptions, CollectionScope, QueryRequest, RecordBatch } from '../api/index.ts';
 import { keepWhilePending } from '../base/index.ts';
 import { queryInParts } from './query-parts.ts';
+import { ReadTraffic } from './read-traffic.ts';
 import { mergeRepairReports, mergeVerifyReports } from './reports.ts';
 import { type EngineSettings, settingsOfThread } from './settings.ts';
 import type { WorkerData, WorkerNotice } from './worker-protocol.ts';
@@ -119,6 +120,7 @@ export class ThreadPool {
   readonly #settings: EngineSettings;
   readonly #workerUrl: URL;
   readonly #readers: readonly Reader[];
+  readonly #traffic: ReadTraffic;
   #writer: WorkerThread | null = null;
   /** The start of a writer under way; `null` where there is one, or none was asked for. */
   #writerOpening: Promise<void> | null = null;
@@ -144,6 +146,7 @@ export class ThreadPool {
   private constructor(settings: EngineSettings, workerUrl: URL) {
     this.#settings = settings;
     this.#workerUrl = workerUrl;
+    this.#traffic = ReadTraffic.among(settings.threads - 1);
     this.#readers = Array.from({ length: settings.threads - 1 }, (_, index) => ({
       index,
       thread: null,
@@ -325,6 +328,8 @@ export class ThreadPool {
     const data: WorkerData = {
       settings: isAlone ? this.#settings : settingsOfThread(this.#settings, 'writer', readerCount),
       role: { kind: isAlone ? 'whole' : 'writer', keepsCells: isAlone },
+      readCounts: this.#traffic.counts,
+      reader: null,
     };
     const onStopped = (error: Error): void => {
       this.#writer = null;
@@ -367,7 +372,8 @@ export class ThreadPool {
       reader.isBeingIntroduced = false;
       reader.known.clear();
     };
-    reader.opening ??= this.#start({ settings, role }, onStopped).then(
+    const data = { settings, role, readCounts: this.#traffic.counts, reader: reader.index };
+    reader.opening ??= this.#start(data, onStopped).then(
       (thread) => {
         reader.thread = thread;
       },

@@ -12,6 +12,9 @@ import type { EngineSettings } from './settings.ts';
 export interface WorkerData {
   readonly settings: EngineSettings;
   readonly role: EngineRole;
+  /** Those of the pool's `ReadTraffic`, and which of the readers this is, if it is one. */
+  readonly readCounts: Int32Array;
+  readonly reader: number | null;
 }
 
 /** To the worker: make a call, give one up, or a notice, which has no answer. */

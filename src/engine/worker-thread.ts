@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import type { BackendMethod, CallOptions, CollectionScope, RecordBatch } from '../api/index.ts';
 import { abortError, DatabaseError } from '../base/index.ts';
 import { checkThreadFile } from '../io/index.ts';
+import { ReadTraffic } from './read-traffic.ts';
 import {
   blocksOf,
   unpackError,
@@ -54,14 +55,18 @@ export class WorkerThread {
   /** Directory of the database, `null` for one in memory. */
   readonly #path: string | null;
   readonly #events: WorkerEvents;
+  readonly #noteCall: () => void;
   readonly #calls = new Map<number, PendingCall>();
   #nextCallId = 1;
   #failure: Error | null = null;
 
-  private constructor(worker: Worker, path: string | null, events: WorkerEvents) {
+  private constructor(worker: Worker, data: WorkerData, events: WorkerEvents) {
     this.#worker = worker;
-    this.#path = path;
+    this.#path = data.settings.path;
     this.#events = events;
+    const { readCounts, reader } = data;
+    const traffic = new ReadTraffic(readCounts);
+    this.#noteCall = reader === null ? () => {} : () => traffic.noteCall(reader);
   }
 
   /** Starts the thread and opens the database in it. Errors: those of opening it and of `checkThreadFile`. */
@@ -73,7 +78,7 @@ export class WorkerThread {
     // Descriptors that are kept for the sake of locks outlive the thread (io/files.ts).
     const lasting = { trackUnmanagedFds: false };
     const worker = new Worker(workerUrl, { workerData, name, execArgv, resourceLimits, ...lasting });
-    const thread = new WorkerThread(worker, workerData.settings.path, events);
+    const thread = new WorkerThread(worker, workerData, events);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (response: WorkerResponse) => {
         if (response.kind === 'opened') resolve();
@@ -118,6 +123,8 @@ export class WorkerThread {
       const moved = isBatchGivenAway === true ? blocksOf(parameters[1] as RecordBatch) : [];
       const isAbortable = signal !== undefined;
       this.#post({ kind: 'call', callId, method, arguments: parameters, isAbortable }, moved);
+      // Afterwards, since what cannot be sent is never received.
+      this.#noteCall();
     });
     if (signal === undefined) return result;
     signal.addEventListener('abort', onAbort, { once: true });

@@ -215,8 +215,8 @@ it('a reader takes rows in for longer at a time while so many wait that queries 
   const counts = (isMeant: (waiting: number) => boolean): number[] =>
     taken.filter(({ waiting }) => isMeant(waiting)).map(({ count }) => count);
   // A slice has two steps by this clock, and a step takes in 64 rows at most.
-  expect(Math.max(...counts((waiting) => waiting > 2_048))).toBeGreaterThan(128);
-  expect(Math.max(...counts((waiting) => waiting <= 2_048))).toBeLessThanOrEqual(128);
+  expect(Math.max(...counts((waiting) => waiting > 1_024))).toBeGreaterThan(128);
+  expect(Math.max(...counts((waiting) => waiting <= 1_024))).toBeLessThanOrEqual(128);
 });
 
 it.each(['query', 'get'] as const)(

@@ -1,0 +1,42 @@
+/**
+ * How many calls each reader has been sent, in memory that all threads of a pool share.
+ *
+ *   caller: `noteCall(reader)`, then the message ──► reader: `countOf(reader)` tells of it at once
+ *                                               └──► writer: `total` tells that reads come
+ *
+ * A message waits until the event loop of its thread comes round. A reader that works on its indexes learns
+ * here that one has been sent, and cuts its slice short; the writer, that it has queries beside it. Nothing
+ * depends on it but who waits for how long.
+ */
+
+/** See the top of this file. Counts begin anew after 2³², and are compared for being equal. */
+export class ReadTraffic {
+  /** The count of each reader, to be handed to a thread. */
+  readonly counts: Int32Array;
+
+  constructor(counts: Int32Array) {
+    this.counts = counts;
+  }
+
+  /** For so many readers, none of which was called yet. */
+  static among(readerCount: number): ReadTraffic {
+    return new ReadTraffic(new Int32Array(new SharedArrayBuffer(4 * Math.max(1, readerCount))));
+  }
+
+  /** Notes that a call is about to be sent to a reader. */
+  noteCall(reader: number): void {
+    Atomics.add(this.counts, reader, 1);
+  }
+
+  /** Calls that a reader has been sent. */
+  countOf(reader: number): number {
+    return Atomics.load(this.counts, reader);
+  }
+
+  /** Calls that all readers have been sent. */
+  get total(): number {
+    let total = 0;
+    for (let reader = 0; reader < this.counts.length; reader++) total = (total + this.countOf(reader)) | 0;
+    return total;
+  }
+}

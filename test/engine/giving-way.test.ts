@@ -1,0 +1,121 @@
+/** Who goes first among threads: a call before a reader's maintenance, reads before a writer's next write. */
+import { describe, expect, it } from 'vitest';
+import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { batchOf, pack, queryRequest } from '../support/batches.ts';
+import { makeCollection, openTestDatabase } from '../support/database.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { tickingClock } from '../support/ticking-clock.ts';
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('a writer', () => {
+  const record = (id: string) => batchOf({ id, embedding: [1, 2] });
+
+  /**
+   * A writer whose commits take `commitMs`, during each of which other threads are asked to read, unless they
+   * are asked by the test alone.
+   */
+  async function open(
+    commitMs: number,
+    readsElsewhere?: () => number,
+  ): Promise<{ writer: Backend; scope: CollectionScope; path: string }> {
+    let nowMs = 0;
+    let reads = 0;
+    const clock = { nowNs: () => 0n, monotonicMs: () => nowMs };
+    const readDuring = (): number => {
+      // Asked before a commit and after it.
+      nowMs += commitMs / 2;
+      return readsElsewhere?.() ?? reads++;
+    };
+    const path = temporaryDirectory();
+    const role = { kind: 'writer', keepsCells: false } as const;
+    const writer = await openTestDatabase({ path }, { role, clock, readsElsewhere: readDuring });
+    return { writer, scope: await makeCollection(writer), path };
+  }
+
+  /** Whether a write is acknowledged within a few turns of the event loop. */
+  async function isWrittenSoon(written: Promise<unknown>): Promise<boolean> {
+    let isWritten = false;
+    void written.then(() => {
+      isWritten = true;
+    });
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    return isWritten;
+  }
+
+  it('pauses after a commit during which others were asked to read', async () => {
+    const { writer, scope } = await open(60_000);
+    await writer.add(scope, record('a'));
+    const paused = writer.add(scope, record('b'));
+    expect(await isWrittenSoon(paused)).toBe(false);
+    // A call that comes later sees it all the same.
+    expect(await writer.count(scope)).toBe(2);
+    await paused;
+  });
+
+  it('goes on when the pause is over', async () => {
+    const { writer, scope } = await open(10);
+    for (const id of ['a', 'b', 'c']) await writer.add(scope, record(id));
+    expect(await writer.count(scope)).toBe(3);
+  });
+
+  it('does not pause for what was read before or after a commit', async () => {
+    let reads = 0;
+    const { writer, scope } = await open(60_000, () => reads);
+    for (const id of ['a', 'b', 'c']) {
+      reads++;
+      expect(await isWrittenSoon(writer.add(scope, record(id)))).toBe(true);
+      reads++;
+    }
+  });
+
+  it('that is closed in a pause writes first what was called', async () => {
+    const { writer, scope, path } = await open(60_000);
+    await writer.add(scope, record('a'));
+    const paused = writer.add(scope, record('b'));
+    await writer.close();
+    await paused;
+    const next = await openTestDatabase({ path });
+    expect(await next.count(scope)).toBe(2);
+  });
+});
+
+describe('a reader', () => {
+  const DIMENSION = 16;
+  const COUNT = 1_000;
+
+  /** Rows that each turn of maintenance takes in. */
+  async function takenIn(isCalled: () => boolean): Promise<number[]> {
+    const path = temporaryDirectory();
+    const writer = await openTestDatabase({ path }, { role: { kind: 'writer', keepsCells: false } });
+    const scope = await makeCollection(writer);
+    const rows = Array.from({ length: COUNT }, (_, i) =>
+      Array.from({ length: DIMENSION }, (_, d) => Math.sin(i * (d + 1))),
+    );
+    const columns = { documents: null, uris: null, metadatas: null, metadataKeys: [] };
+    await writer.add(scope, { ids: rows.map((_, i) => `r${i}`), embeddings: pack(rows), ...columns });
+    const role = { kind: 'reader', keepsCells: false } as const;
+    const indexTuning = { cells: { startCount: 64 } };
+    const reader = await openTestDatabase(
+      { path },
+      { role, isCalled, clock: tickingClock(0.1), indexTuning },
+    );
+    await reader.query(scope, queryRequest([rows[0]!]));
+    const taken: number[] = [];
+    for (let waiting = COUNT; waiting > 0; ) {
+      await nextTurn();
+      const { vectors } = await reader.statistics(scope);
+      if (vectors.waitingCount < waiting) taken.push(waiting - vectors.waitingCount);
+      waiting = vectors.waitingCount;
+    }
+    return taken;
+  }
+
+  it('ends its slice of maintenance with the step at which a call has been sent', async () => {
+    const alone = await takenIn(() => false);
+    const called = await takenIn(() => true);
+    // A step takes in 64 rows.
+    expect(Math.max(...alone)).toBeGreaterThan(128);
+    expect(Math.max(...called)).toBe(64);
+  });
+});
