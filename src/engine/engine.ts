@@ -313,10 +313,10 @@ export class Engine {
     }
   }
 
-  /** Rows of the collection whose turn it is that wait to be taken in: each of its queries ranks them all. */
-  get outsideCount(): number {
+  /** Rows that every query of the collection whose turn it is looks at until `maintain` has done its work. */
+  get pendingCount(): number {
     const [id] = this.#untidy;
-    return (id === undefined ? undefined : this.#open.peek(id))?.indexes.outsideCount ?? 0;
+    return (id === undefined ? undefined : this.#open.peek(id))?.indexes.pendingCount ?? 0;
   }
 
   /** Whether `maintain` has something to do. */

@@ -132,9 +132,9 @@ export class CollectionIndexes {
     return this.#isSettled;
   }
 
-  /** Rows that every query ranks, since no cell has taken them in. */
-  get outsideCount(): number {
-    return this.#vectors?.outsideCount ?? 0;
+  /** Rows that every query looks at until `maintain` has done its work. */
+  get pendingCount(): number {
+    return this.#vectors?.pendingCount ?? 0;
   }
 
   /** Of these bytes, those that hold embeddings which can be read again. */

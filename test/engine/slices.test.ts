@@ -203,6 +203,8 @@ it('a reader takes rows in for longer at a time while so many wait that queries 
       indexTuning: { cells: { startCount: 64 } },
     },
   );
+  await reader.settle(scope);
+  await writer.add(scope, batch(4_000, 'later'));
   const many = queryRequest(Array.from({ length: 10 }, (_, i) => new Array<number>(DIMENSION).fill(i)));
   const taken: { waiting: number; count: number }[] = [];
   for (let waiting = 4_000; waiting > 0; ) {
@@ -235,3 +237,27 @@ it.each(['query', 'get'] as const)(
     expect(vectors).toMatchObject({ kind: 'cells', waitingCount: 0 });
   },
 );
+
+it('queries that look at all rows, since no cells have them yet, leave half of the thread to that', async () => {
+  let [nowMs, stepMs] = [0, 1];
+  const monotonicMs = (): number => {
+    nowMs += stepMs;
+    return nowMs;
+  };
+  const clock = { nowNs: () => 0n, monotonicMs };
+  const backend = await openTestDatabase({}, { clock, indexTuning: { cells: { startCount: 64 } } });
+  const scope = await fill(backend, 4_000);
+  const startMs = nowMs;
+  let callsMs = 0;
+  for (let isMeasured = false; !isMeasured; ) {
+    stepMs = 200;
+    const beforeMs = nowMs;
+    const answered = backend.query(scope, QUERY);
+    callsMs += nowMs - beforeMs;
+    stepMs = 1;
+    await answered;
+    isMeasured = (await backend.statistics(scope)).vectors.measuredRecall !== null;
+  }
+  // A little more than half, since not all of a call is counted.
+  expect(callsMs / (nowMs - startMs)).toBeLessThan(0.7);
+});
