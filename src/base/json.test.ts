@@ -29,6 +29,32 @@ describe('parseJson', () => {
     );
   });
 
+  it('keeps every float with an exponent a float, also where it is integral or rounds to 0 or 1', () => {
+    const mantissa = fc.stringMatching(/^-?(?:0|[1-9]\d{0,2})(?:\.(?:0{1,3}|9{1,20}|\d{1,18}))?$/);
+    const exponent = fc.stringMatching(/^[eE][+-]?0?\d{1,3}$/);
+    const near = fc.constantFrom(
+      '9.99999999999999999e-1',
+      '9.99999999999999999e-2',
+      '1e-400',
+      '5e-324',
+      '0e-7',
+    );
+    const spelling = fc.oneof(
+      fc.tuple(mantissa, exponent).map(([m, e]) => m + e),
+      near,
+    );
+    fc.assert(
+      fc.property(spelling, fc.constantFrom('[', '[1, ', '{"a":', '[\n'), (text, before) => {
+        const value = Number(text);
+        fc.pre(Number.isFinite(value));
+        const parsed = parseJson(before + text + (before.startsWith('{') ? '}' : ']'));
+        const found = Array.isArray(parsed) ? parsed.at(-1) : (parsed as { a: JsonValue }).a;
+        expect(found).toEqual(Number.isInteger(value) ? new Double(value) : value);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it('keeps spellings inside strings as they are', () => {
     expect(parseJson('{"t":"a, 1.0, 12345678901234567890 1e5"}')).toEqual({
       t: 'a, 1.0, 12345678901234567890 1e5',
