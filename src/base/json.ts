@@ -65,9 +65,8 @@ function lossyNumber(whole: RegExp, rest: RegExp): RegExp {
  * with a look back from every digit, instead of from what may stand before a number, nearly twice.
  *
  * An exponent loses nothing where it makes a fraction for certain, as in `1.5e-7`: with one digit before the
- * point, not 0, and from −2 (at −1 nines may round to 1) to −99 (far from rounding to 0). Of the components of
- * a batch of embeddings some are as small, and with a second pass over all of it a batch of 500 × 512 took 100
- * ms more.
+ * point, not 0, and from −2 (at −1 nines may round to 1) to −99 (far from rounding to 0). Some components
+ * of a batch of embeddings are as small, and to look through all of it twice took 100 ms more for 500 × 512.
  */
 const MAYBE_LOSSY =
   /\.(?:0+(?!\d)|0{10}|9{10}|(?<=\d{6}\.)\d)|[eE](?<=\d[eE])(?!(?<=[,:[\s-][1-9](?:\.\d+)?[eE])-0?(?:[2-9]|[1-9]\d)(?!\d))[+-]?\d|(?:^|[,:[\s-])\d{16}/;

@@ -84,8 +84,7 @@ export class Engine {
   readonly #role: EngineRole;
   readonly #requestTextIndex: (scope: CollectionScope) => void;
   readonly #nowMs: () => number;
-  /** A clock by which a slice of work on a vector index is over once a call waits. */
-  readonly #sliceClock: () => number;
+  readonly #isCalled: () => boolean;
   readonly #open: OpenCollections;
   /** Collections that wait for maintenance. */
   readonly #untidy = new Set<string>();
@@ -100,7 +99,7 @@ export class Engine {
     this.#role = components.role;
     this.#requestTextIndex = components.requestTextIndex;
     this.#nowMs = () => components.clock.monotonicMs();
-    this.#sliceClock = () => (components.isCalled() ? Number.POSITIVE_INFINITY : this.#nowMs());
+    this.#isCalled = components.isCalled;
     const directory = Directory.open(settings.path, settings.readOnly, components.files);
     // Also where records may wait for the disk: files are made after what it says of them, and removed after.
     const lasting = { ...settings, durability: 'full' } as const;
@@ -461,12 +460,22 @@ export class Engine {
     return !this.#settings.readOnly && absorbText(store, collection.isTextIndexWanted);
   }
 
+  /** A clock by which a slice is over once a call waits; it is first read when the slice begins. */
+  #sliceClock(): () => number {
+    let isBegun = false;
+    return () => {
+      if (isBegun && this.#isCalled()) return Number.POSITIVE_INFINITY;
+      isBegun = true;
+      return this.#nowMs();
+    };
+  }
+
   /** One slice of what a collection waits for. Returns whether more is left. */
   #tidy(collection: OpenCollection): boolean {
     const { store, indexes } = collection;
     if (collection.isIndexUntidy || !indexes.isSettled) {
       collection.isIndexUntidy = false;
-      indexes.maintain(SLICE_MS, this.#sliceClock);
+      indexes.maintain(SLICE_MS, this.#sliceClock());
       return true;
     }
     if (!collection.isFileUntidy) return this.#erasure.tidy(collection);

@@ -14,7 +14,7 @@
  * Where calls follow one another so closely that it never comes round, one of them now and then waits for it
  * before it answers.
  *
- * A commit during which other threads were asked to read is followed by a pause of the same length. What is
+ * A commit during which other threads were asked to read is followed by a pause as long. What is
  * written has to be followed by those who read, at about the price of writing it, and a writer as fast as it
  * can be would leave queries ever more to do.
  */
@@ -72,6 +72,9 @@ const MAINTENANCE_TURN_MS_MAX = 20;
 const PENDING_COUNT_MIN = 1_024;
 const PENDING_COUNT_PER_MS = 256;
 
+/** Longest pause after a commit, which may have waited for a lock or a slow disk. */
+const PAUSE_MS_MAX = 100;
+
 /**
  * How long nothing is to be called before write-ahead logs are emptied, which may take as long as a commit:
  * who writes one call after the other does not wait for it.
@@ -88,6 +91,8 @@ export class LocalBackend implements Backend {
   #pausedUntilMs = 0;
   #queue: QueuedWrite[] = [];
   #isFlushScheduled = false;
+  /** Runs during a pause in which writes are queued. */
+  #pauseTimer: NodeJS.Timeout | undefined;
   #isMaintenanceScheduled = false;
   /** When maintenance was last promised a turn. */
   #scheduledMs = 0;
@@ -95,6 +100,8 @@ export class LocalBackend implements Backend {
   #closing: Promise<void> | null = null;
   /** Calls that run in slices. */
   readonly #longCalls = new Set<Promise<unknown>>();
+  /** The next time that the event loop comes round, where calls wait for it with their answers. */
+  #nextRound: Promise<void> | undefined;
   /** The last turn of the event loop that a slice of a long call has been promised. */
   #lastTurn: Promise<void> = Promise.resolve();
   /** Time that calls took since maintenance last had its turn. */
@@ -304,7 +311,7 @@ export class LocalBackend implements Backend {
     this.#flush();
     const isStarving = this.#isMaintenanceStarving;
     const answer = this.#timed(call);
-    if (isStarving) await this.#nextTurn();
+    if (isStarving) await this.#comeRound();
     return answer;
   }
 
@@ -326,9 +333,20 @@ export class LocalBackend implements Backend {
   async #giveTurns(tookMs: number): Promise<void> {
     const untilMs = this.#clock.monotonicMs() + tookMs;
     while (!this.#isClosed && this.#engine.pendingCount > PENDING_COUNT_MIN) {
-      await this.#nextTurn();
+      await this.#comeRound();
       if (this.#clock.monotonicMs() >= untilMs) return;
     }
+  }
+
+  /** Lets the event loop come round once, for all that wait for it together. */
+  #comeRound(): Promise<void> {
+    this.#nextRound ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#nextRound = undefined;
+        resolve();
+      });
+    });
+    return this.#nextRound;
   }
 
   /** Runs a call or a part of one; maintenance has its turn afterwards. */
@@ -363,13 +381,14 @@ export class LocalBackend implements Backend {
     this.#check(options);
     this.#flush();
     const isStarving = this.#isMaintenanceStarving;
-    const callsMs = this.#callsMs;
+    let tookMs = 0;
     try {
       for (;;) {
+        const startMs = this.#clock.monotonicMs();
         const slice = this.#timed(() => slices.next());
+        tookMs += this.#clock.monotonicMs() - startMs;
         if (slice.done === true) {
-          const tookMs = this.#callsMs - callsMs;
-          if (isStarving) await this.#nextTurn();
+          if (isStarving) await this.#comeRound();
           if (tookMs > MAINTENANCE_TURN_MS_MAX) await this.#giveTurns(tookMs);
           return slice.value;
         }
@@ -417,12 +436,17 @@ export class LocalBackend implements Backend {
       this.#scheduleMaintenance();
     };
     const pauseMs = this.#pausedUntilMs - this.#clock.monotonicMs();
-    if (pauseMs > 0) setTimeout(flush, pauseMs);
+    if (pauseMs > 0) this.#pauseTimer = setTimeout(flush, pauseMs);
     else setImmediate(flush);
   }
 
   #flush(): void {
     if (this.#queue.length === 0) return;
+    if (this.#pauseTimer !== undefined) {
+      clearTimeout(this.#pauseTimer);
+      this.#pauseTimer = undefined;
+      this.#isFlushScheduled = false;
+    }
     const queued = this.#queue;
     this.#queue = [];
     const groups = new Map<string, QueuedWrite[]>();
@@ -454,7 +478,8 @@ export class LocalBackend implements Backend {
     }
     if (this.#readsElsewhere() === reads) return;
     const endMs = this.#clock.monotonicMs();
-    this.#pausedUntilMs = endMs + (endMs - startMs);
+    const pauseMs = Math.min(endMs - startMs, PAUSE_MS_MAX);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, endMs + pauseMs);
   }
 
   #scheduleMaintenance(): void {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ReadTraffic } from './read-traffic.ts';
+import { CallWatch, ReadTraffic } from './read-traffic.ts';
 
 it('counts the calls of each reader and of all, also beyond 2³¹', () => {
   const traffic = ReadTraffic.among(2);
@@ -18,4 +18,29 @@ it('counts the calls of each reader and of all, also beyond 2³¹', () => {
 
 it('is there for a pool without readers', () => {
   expect(ReadTraffic.among(0).total).toBe(0);
+});
+
+it('tells a reader of a call that has been sent until it has been received', () => {
+  const traffic = ReadTraffic.among(2);
+  const calls = new CallWatch(traffic, 1);
+  traffic.noteCall(0);
+  expect(calls.isCalled).toBe(false);
+  traffic.noteCall(1);
+  expect(calls.isCalled).toBe(true);
+  traffic.noteCall(1);
+  calls.noteReceived();
+  expect(calls.isCalled).toBe(true);
+  calls.noteReceived();
+  expect(calls.isCalled).toBe(false);
+});
+
+it('knows nothing of calls to the thread whose place a reader takes, and passes 2³¹ of its own', () => {
+  const traffic = ReadTraffic.among(1);
+  traffic.counts[0] = 0x7fffffff;
+  const calls = new CallWatch(traffic, 0);
+  expect(calls.isCalled).toBe(false);
+  traffic.noteCall(0);
+  expect(calls.isCalled).toBe(true);
+  calls.noteReceived();
+  expect(calls.isCalled).toBe(false);
 });

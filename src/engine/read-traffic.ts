@@ -1,7 +1,7 @@
 /**
  * How many calls each reader has been sent, in memory that all threads of a pool share.
  *
- *   caller: `noteCall(reader)`, then the message ──► reader: `countOf(reader)` tells of it at once
+ *   caller: the message, then `noteCall(reader)` ──► reader: `CallWatch.isCalled`, once that is so
  *                                               └──► writer: `total` tells that reads come
  *
  * A message waits until the event loop of its thread comes round. A reader that works on its indexes learns
@@ -23,7 +23,7 @@ export class ReadTraffic {
     return new ReadTraffic(new Int32Array(new SharedArrayBuffer(4 * Math.max(1, readerCount))));
   }
 
-  /** Notes that a call is about to be sent to a reader. */
+  /** Notes that a call has been sent to a reader. */
   noteCall(reader: number): void {
     Atomics.add(this.counts, reader, 1);
   }
@@ -38,5 +38,32 @@ export class ReadTraffic {
     let total = 0;
     for (let reader = 0; reader < this.counts.length; reader++) total = (total + this.countOf(reader)) | 0;
     return total;
+  }
+}
+
+/** What a reader knows of the calls that were sent to it. */
+export class CallWatch {
+  readonly #traffic: ReadTraffic;
+  readonly #reader: number;
+  #receivedCount: number;
+
+  /** For a thread that was sent none yet; one before it in its place may have been. */
+  constructor(traffic: ReadTraffic, reader: number) {
+    this.#traffic = traffic;
+    this.#reader = reader;
+    this.#receivedCount = traffic.countOf(reader);
+  }
+
+  /** Notes that the event loop has brought a call. */
+  noteReceived(): void {
+    this.#receivedCount = (this.#receivedCount + 1) | 0;
+  }
+
+  /**
+   * Whether one has been sent that the event loop has not brought yet. For a moment also where the sender has
+   * not noted yet what has come.
+   */
+  get isCalled(): boolean {
+    return this.#traffic.countOf(this.#reader) !== this.#receivedCount;
   }
 }

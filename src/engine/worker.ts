@@ -5,7 +5,7 @@ import { assert } from '../base/index.ts';
 import { makeThreadNice } from '../io/index.ts';
 import { SYSTEM_COMPONENTS } from './components.ts';
 import { LocalBackend } from './local-backend.ts';
-import { ReadTraffic } from './read-traffic.ts';
+import { CallWatch, ReadTraffic } from './read-traffic.ts';
 import {
   blocksOf,
   packError,
@@ -36,8 +36,8 @@ interface RunningCall {
   readonly answered: Promise<void>;
 }
 
-/** Calls that have come, as `ReadTraffic` counts those that were sent. */
-let receivedCount = 0;
+/** In a reader. */
+let calls: CallWatch | undefined;
 const running = new Map<number, RunningCall>();
 const respond = (response: WorkerResponse, moved: readonly ArrayBuffer[] = []): void => {
   port.postMessage(response, moved);
@@ -68,7 +68,7 @@ function start(backend: LocalBackend, request: WorkerRequest & { kind: 'call' })
 function receive(backend: LocalBackend, request: WorkerRequest): void {
   switch (request.kind) {
     case 'call':
-      receivedCount = (receivedCount + 1) | 0;
+      calls?.noteReceived();
       start(backend, request);
       break;
     case 'abort':
@@ -98,13 +98,12 @@ function watchIdleness(backend: LocalBackend): () => void {
 try {
   const { settings, role, readCounts, reader } = workerData as WorkerData;
   const traffic = new ReadTraffic(readCounts);
-  // Of the one whose place this thread takes.
-  if (reader !== null) receivedCount = traffic.countOf(reader);
+  if (reader !== null) calls = new CallWatch(traffic, reader);
   if (role.kind === 'writer') makeThreadNice(WRITER_NICENESS);
   const backend = new LocalBackend(settings, {
     ...SYSTEM_COMPONENTS,
     role,
-    isCalled: () => reader !== null && traffic.countOf(reader) !== receivedCount,
+    isCalled: () => calls?.isCalled === true,
     readsElsewhere: () => (reader === null ? traffic.total : 0),
     requestTextIndex: (scope) => respond({ kind: 'textIndexWanted', scope }),
   });

@@ -60,6 +60,8 @@ const PROBES = 128;
  * row takes between queries. New memory takes 9, dividing cells 3 (2026-11-30).
  */
 const PRESSING_COUNT = 256;
+/** Vectors leave memory for others while it holds this share: a measurement looks at all, where it can. */
+const CACHED_SHARE_MIN = 0.6;
 /** Vectors that are brought into memory in one step when nothing else is to do: 1 ms at 512 dimensions. */
 const WARMED = 64;
 /** Slots between two looks at whether there is still room for all vectors. */
@@ -309,10 +311,7 @@ export class ClusteredIndex {
     };
   }
 
-  /**
-   * Slots that are not where they should be: live but not in exactly one place, or in a place but not live.
-   * Empty if all is well. O(slots).
-   */
+  /** Slots that are live and not in exactly one place, or in one and not live; none is well. O(slots). */
   verify(): number[] {
     this.readCells();
     return this.#members.faults(this.#live, this.#table);
@@ -517,7 +516,8 @@ export class ClusteredIndex {
     if (this.#rows instanceof VectorCache && this.#rows.prepare()) return true;
     if (waiting.count > 0) {
       const taken = this.#upkeep.absorb();
-      if (!isPressed || this.#source === undefined) return true;
+      const mayLetGo = isPressed && this.#rows.cachedCount > liveCount * CACHED_SHARE_MIN;
+      if (!mayLetGo || this.#source === undefined) return true;
       // Others come into the places of their vectors, and `#warm` reads them again.
       for (const slot of taken) if (this.#members.cellOf(slot) >= 0) this.#rows.remove(slot);
       return true;

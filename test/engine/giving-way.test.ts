@@ -59,6 +59,12 @@ describe('a writer', () => {
     expect(await writer.count(scope)).toBe(3);
   });
 
+  it('does not pause for as long as a commit waited for a lock or a disk', async () => {
+    const { writer, scope } = await open(3_600_000);
+    for (const id of ['a', 'b']) await writer.add(scope, record(id));
+    expect(await writer.count(scope)).toBe(2);
+  });
+
   it('does not pause for what was read before or after a commit', async () => {
     let reads = 0;
     const { writer, scope } = await open(60_000, () => reads);

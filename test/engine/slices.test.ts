@@ -238,6 +238,26 @@ it.each(['query', 'get'] as const)(
   },
 );
 
+it('calls that were made together wait for maintenance together', async () => {
+  const indexTuning = { cells: { startCount: 64 } };
+  const backend = await openTestDatabase({}, { clock: tickingClock(1), indexTuning });
+  const scope = await fill(backend, 4_000);
+  const get = (): Promise<unknown> => backend.get(scope, getRequest({ ids: ['r7'] }));
+  // So long that maintenance has waited for its turn too long.
+  for (let i = 0; i < 10; i++) await backend.query(scope, QUERY);
+  let turnCount = 0;
+  let isOver = false;
+  const countTurns = (): void => {
+    turnCount++;
+    if (!isOver) setImmediate(countTurns);
+  };
+  setImmediate(countTurns);
+  await Promise.all(Array.from({ length: 100 }, get));
+  isOver = true;
+  expect(turnCount).toBeGreaterThan(0);
+  expect(turnCount).toBeLessThan(10);
+});
+
 it('queries that look at all rows, since no cells have them yet, leave half of the thread to that', async () => {
   let [nowMs, stepMs] = [0, 1];
   const monotonicMs = (): number => {
