@@ -1,8 +1,11 @@
 /** Who goes first among threads: a call before a reader's maintenance, reads before a writer's next write. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
 import { batchOf, pack, queryRequest } from '../support/batches.ts';
-import { makeCollection, openTestDatabase } from '../support/database.ts';
+import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { tickingClock } from '../support/ticking-clock.ts';
 
@@ -124,4 +127,26 @@ describe('a reader', () => {
     expect(Math.max(...alone)).toBeGreaterThan(128);
     expect(Math.max(...called)).toBe(64);
   });
+});
+
+it('every thread of a pool is told of the calls that a reader has been sent', async () => {
+  const path = temporaryDirectory();
+  const program = join(path, 'counting.mjs');
+  // Answers with the count, once it has changed.
+  writeFileSync(
+    program,
+    `import { parentPort, workerData } from 'node:worker_threads';
+    let known = 0;
+    const answer = (callId, isLast) => {
+      const count = Atomics.load(workerData.readCounts, 0);
+      if (count === known && !isLast) return setTimeout(() => answer(callId, performance.now() > 10_000), 1);
+      known = count;
+      parentPort.postMessage({ kind: 'result', callId, value: count });
+    };
+    parentPort.on('message', ({ kind, callId }) => kind === 'call' && answer(callId, false));
+    parentPort.postMessage({ kind: 'opened' });`,
+  );
+  const backend = await openTestDatabase({ path, threads: 2 }, { workerUrl: pathToFileURL(program) });
+  expect(await backend.heartbeat()).toBe(1);
+  expect(await backend.count({ ...SCOPE, collectionId: 'any' })).toBe(2);
 });
