@@ -239,8 +239,8 @@ export async function holdMemory({ path: store, memory: budget }) {
   const query = readQueries(QUERY_COUNT);
   return withCollection({ path: store, threads: 2, memory: budget }, async (collection) => {
     await askAll(collection, query, QUERY_COUNT);
-    const { times } = await askAll(collection, query, QUERY_COUNT);
     await collection.settle();
+    const { times } = await askAll(collection, query, QUERY_COUNT);
     const memory = await nowAndAtRest();
     return { ...memory, rate: 1000 / median(times), stats: await collection.stats() };
   });

@@ -69,7 +69,7 @@ function lossyNumber(whole: RegExp, rest: RegExp): RegExp {
  * of a batch of embeddings are as small, and to look through all of it twice took 100 ms more for 500 × 512.
  */
 const MAYBE_LOSSY =
-  /\.(?:0+(?!\d)|0{10}|9{10}|(?<=\d{6}\.)\d)|[eE](?<=\d[eE])(?!(?<=[,:[\s-][1-9](?:\.\d+)?[eE])-0?(?:[2-9]|[1-9]\d)(?!\d))[+-]?\d|(?:^|[,:[\s-])\d{16}/;
+  /\.(?:0+(?!\d)|0{10}|9{10}|(?<=\d{6}\.)\d)|[eE](?<=\d[eE])(?!(?=-0?(?:[2-9]|[1-9]\d)(?!\d))(?<=[,:[\s-][1-9](?:\.\d+)?[eE]))[+-]?\d|(?:^|[,:[\s-])\d{16}/;
 
 /** Characters for private use, from which the mark is taken, as such and as an escape. */
 const PRIVATE = /[\ue000-\uf8ff]|\\u([eEfF][\da-fA-F]{3})/g;

@@ -312,10 +312,11 @@ export class Engine {
     }
   }
 
-  /** Rows that every query of the collection whose turn it is looks at until `maintain` has done its work. */
-  get pendingCount(): number {
+  /** Rows that queries look at until `maintain` has done its work; 0 if it is another collection's turn. */
+  pendingCount(collectionId?: string): number {
     const [id] = this.#untidy;
-    return (id === undefined ? undefined : this.#open.peek(id))?.indexes.pendingCount ?? 0;
+    if (id === undefined || (collectionId ?? id) !== id) return 0;
+    return this.#open.peek(id)?.indexes.pendingCount ?? 0;
   }
 
   /** Whether `maintain` has something to do. */

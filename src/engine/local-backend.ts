@@ -72,8 +72,12 @@ const MAINTENANCE_TURN_MS_MAX = 20;
 const PENDING_COUNT_MIN = 1_024;
 const PENDING_COUNT_PER_MS = 256;
 
-/** Longest pause after a commit, which may have waited for a lock or a slow disk. */
+/** How long an answer is kept at most for the sake of maintenance. */
+const KEPT_MS_MAX = 2_000;
+
+/** Longest pause after a commit, which may have waited for a lock or a slow disk; shorter ones are none. */
 const PAUSE_MS_MAX = 100;
+const PAUSE_MS_MIN = 1;
 
 /**
  * How long nothing is to be called before write-ahead logs are emptied, which may take as long as a commit:
@@ -100,6 +104,8 @@ export class LocalBackend implements Backend {
   #closing: Promise<void> | null = null;
   /** Calls that run in slices. */
   readonly #longCalls = new Set<Promise<unknown>>();
+  /** What queries took that keep their answers, less the time that maintenance had since. */
+  #owedMs = 0;
   /** The next time that the event loop comes round, where calls wait for it with their answers. */
   #nextRound: Promise<void> | undefined;
   /** The last turn of the event loop that a slice of a long call has been promised. */
@@ -237,7 +243,7 @@ export class LocalBackend implements Backend {
   }
 
   query(scope: CollectionScope, request: QueryRequest, options?: CallOptions): Promise<Neighbours[]> {
-    return this.#runSliced(options, this.#engine.query(scope, request), 'finished');
+    return this.#runSliced(options, this.#engine.query(scope, request), 'finished', scope.collectionId);
   }
 
   count(scope: CollectionScope, options?: CallOptions): Promise<number> {
@@ -326,16 +332,22 @@ export class LocalBackend implements Backend {
   }
 
   /**
-   * Gives maintenance turns while queries look at many rows for want of it, but no longer than the call took:
-   * an index that is made anew beside queries that each read all embeddings would otherwise have a twentieth
-   * of the thread.
+   * Keeps the answer of a query that looked at many rows for want of maintenance, until that has had as much
+   * time as the queries whose answers are kept: an index that is made anew beside queries that each read all
+   * embeddings would otherwise have a twentieth of the thread.
    */
-  async #giveTurns(tookMs: number): Promise<void> {
-    const untilMs = this.#clock.monotonicMs() + tookMs;
-    while (!this.#isClosed && this.#engine.pendingCount > PENDING_COUNT_MIN) {
+  async #giveTurns(collectionId: string, tookMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#owedMs += tookMs;
+    const untilMs = this.#clock.monotonicMs() + KEPT_MS_MAX;
+    while (this.#owedMs > 0 && this.#lacksMaintenance(collectionId)) {
       await this.#comeRound();
-      if (this.#clock.monotonicMs() >= untilMs) return;
+      if (this.#isClosed || signal?.aborted === true || this.#clock.monotonicMs() >= untilMs) break;
     }
+    if (!this.#lacksMaintenance(collectionId)) this.#owedMs = 0;
+  }
+
+  #lacksMaintenance(collectionId: string | undefined): boolean {
+    return collectionId !== undefined && this.#engine.pendingCount(collectionId) > PENDING_COUNT_MIN;
   }
 
   /** Lets the event loop come round once, for all that wait for it together. */
@@ -363,24 +375,28 @@ export class LocalBackend implements Backend {
   /**
    * Runs a call that takes long, slice by slice, with a turn of the event loop between two of them, also of
    * different calls: what comes meanwhile waits for one slice at most, and the signal is heard. `atClosing`
-   * says what becomes of it when the database is closed.
+   * says what becomes of it when the database is closed; `queriedId` is the collection of a query.
    */
   #runSliced<T>(
     options: CallOptions | undefined,
     slices: Generator<void, T>,
     atClosing: 'finished' | 'given up' = 'given up',
+    queriedId?: string,
   ): Promise<T> {
-    return keepWhilePending(this.#longCalls, this.#runSlices(options, slices, atClosing));
+    return keepWhilePending(this.#longCalls, this.#runSlices(options, slices, atClosing, queriedId));
   }
 
   async #runSlices<T>(
     options: CallOptions | undefined,
     slices: Generator<void, T>,
     atClosing: 'finished' | 'given up',
+    queriedId: string | undefined,
   ): Promise<T> {
     this.#check(options);
     this.#flush();
     const isStarving = this.#isMaintenanceStarving;
+    // Not the first query, which loads what is there, nor one that has much to follow.
+    const lacksMaintenance = this.#lacksMaintenance(queriedId);
     let tookMs = 0;
     try {
       for (;;) {
@@ -389,7 +405,9 @@ export class LocalBackend implements Backend {
         tookMs += this.#clock.monotonicMs() - startMs;
         if (slice.done === true) {
           if (isStarving) await this.#comeRound();
-          if (tookMs > MAINTENANCE_TURN_MS_MAX) await this.#giveTurns(tookMs);
+          if (lacksMaintenance && tookMs > MAINTENANCE_TURN_MS_MAX) {
+            await this.#giveTurns(queriedId!, tookMs, options?.signal);
+          }
           return slice.value;
         }
         await this.#nextTurn();
@@ -478,8 +496,9 @@ export class LocalBackend implements Backend {
     }
     if (this.#readsElsewhere() === reads) return;
     const endMs = this.#clock.monotonicMs();
-    const pauseMs = Math.min(endMs - startMs, PAUSE_MS_MAX);
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, endMs + pauseMs);
+    if (endMs - startMs < PAUSE_MS_MIN) return;
+    const untilMs = Math.max(this.#pausedUntilMs, endMs) + (endMs - startMs);
+    this.#pausedUntilMs = Math.min(untilMs, endMs + PAUSE_MS_MAX);
   }
 
   #scheduleMaintenance(): void {
@@ -490,20 +509,27 @@ export class LocalBackend implements Backend {
     this.#scheduledMs = this.#clock.monotonicMs();
     setImmediate(() => {
       this.#isMaintenanceScheduled = false;
-      if (this.#isClosed || this.#isFlushScheduled) return;
-      const untilMs = this.#clock.monotonicMs() + Math.min(this.#callsMs, this.#turnMsMax);
+      const isWaitedFor = this.#nextRound !== undefined;
+      if (this.#isClosed || (this.#isFlushScheduled && !isWaitedFor)) return;
+      const startMs = this.#clock.monotonicMs();
+      const untilMs = startMs + Math.min(this.#callsMs, this.#turnMsMax(isWaitedFor));
       this.#callsMs = 0;
       do this.#engine.maintain();
       while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);
+      this.#owedMs = Math.max(0, this.#owedMs - (this.#clock.monotonicMs() - startMs));
       this.#scheduleMaintenance();
     });
   }
 
-  get #turnMsMax(): number {
-    const { pendingCount } = this.#engine;
-    if (!this.#isReader) return MAINTENANCE_TURN_MS_MAX;
-    if (pendingCount <= PENDING_COUNT_MIN) return 0;
-    return Math.min(MAINTENANCE_TURN_MS_MAX, pendingCount / PENDING_COUNT_PER_MS);
+  /** Longest turn of maintenance for now; 0 is one slice. `isWaitedFor` if an answer is kept for it. */
+  #turnMsMax(isWaitedFor: boolean): number {
+    if (this.#isFlushScheduled) return 0;
+    const pendingCount = this.#engine.pendingCount();
+    const isHurried = this.#isReader || isWaitedFor;
+    if (pendingCount <= PENDING_COUNT_MIN) return isHurried ? 0 : MAINTENANCE_TURN_MS_MAX;
+    return this.#isReader
+      ? Math.min(MAINTENANCE_TURN_MS_MAX, pendingCount / PENDING_COUNT_PER_MS)
+      : MAINTENANCE_TURN_MS_MAX;
   }
 
   /** Once nothing was called for a while, the engine sees to it that deleted records are in no file. */

@@ -137,9 +137,9 @@ export class ClusteredIndex {
    * but those apart while the recall of cells is not known.
    */
   get pendingCount(): number {
-    if (this.#table === undefined || this.#meter.isBelieved(this.liveCount))
-      return this.#members.waiting.count;
-    return this.liveCount - this.#members.apart.count;
+    const { waiting, apart, liveCount } = this.#members;
+    if (this.#table !== undefined && !this.#meter.isBelieved(liveCount)) return liveCount - apart.count;
+    return this.#table === undefined && waiting.count < this.#tuning.startCount ? 0 : waiting.count;
   }
 
   /** Rows from which on there are cells, with a tuning. */
@@ -503,8 +503,9 @@ export class ClusteredIndex {
     }
     if (this.#unread?.step() === true) return true;
     const isAgeing = this.#meter.isAgeing(liveCount);
+    const isPressed = waiting.count > PRESSING_COUNT && !isAgeing;
     // What is measured has to be the cells as they will be.
-    const isPressed = waiting.count > PRESSING_COUNT && !isAgeing && !this.#meter.isMeasuring;
+    if (isPressed && this.#meter.isMeasuring) this.#meter.cancel(liveCount);
     if (!this.#isSaving && this.#upkeep.mend(isPressed)) {
       this.#spread = this.#upkeep.meanSpread();
       return true;

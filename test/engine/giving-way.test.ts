@@ -42,7 +42,7 @@ describe('a writer', () => {
     void written.then(() => {
       isWritten = true;
     });
-    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
     return isWritten;
   }
 
