@@ -27,7 +27,7 @@ export interface Components {
   readonly requestTextIndex: (scope: CollectionScope) => void;
   /** Whether a call has been sent that the event loop has not brought yet. */
   readonly isCalled: () => boolean;
-  /** How many calls other threads have been sent that read; what counts is whether it has changed. */
+  /** How often other threads were asked for records; what counts is whether that has changed. */
   readonly readsElsewhere: () => number;
   /**
    * The worker thread's program; by default the built file beside this one. Threads always use the system's

@@ -1,8 +1,9 @@
 /**
- * How many calls each reader has been sent, in memory that all threads of a pool share.
+ * How many calls each reader has been sent, and how often records were asked for, in memory that all threads
+ * of a pool share.
  *
  *   caller: the message, then `noteCall(reader)` ──► reader: `CallWatch.isCalled`, once that is so
- *                                               └──► writer: `total` tells that reads come
+ *           a query or a get: `noteRead` ──► writer: `reads` tells that they come
  *
  * A message waits until the event loop of its thread comes round. A reader that works on its indexes learns
  * here that one has been sent, and cuts its slice short; the writer, that it has queries beside it. Nothing
@@ -11,7 +12,7 @@
 
 /** See the top of this file. Counts begin anew after 2³², and are compared for being equal. */
 export class ReadTraffic {
-  /** The count of each reader, to be handed to a thread. */
+  /** The count of each reader, and that of reads, to be handed to a thread. */
   readonly counts: Int32Array;
 
   constructor(counts: Int32Array) {
@@ -20,7 +21,7 @@ export class ReadTraffic {
 
   /** For so many readers, none of which was called yet. */
   static among(readerCount: number): ReadTraffic {
-    return new ReadTraffic(new Int32Array(new SharedArrayBuffer(4 * Math.max(1, readerCount))));
+    return new ReadTraffic(new Int32Array(new SharedArrayBuffer(4 * (readerCount + 1))));
   }
 
   /** Notes that a call has been sent to a reader. */
@@ -33,11 +34,17 @@ export class ReadTraffic {
     return Atomics.load(this.counts, reader);
   }
 
-  /** Calls that all readers have been sent. */
-  get total(): number {
-    let total = 0;
-    for (let reader = 0; reader < this.counts.length; reader++) total = (total + this.countOf(reader)) | 0;
-    return total;
+  /**
+   * Notes that records are asked for. Other calls are not worth waiting for: a server looks a collection up
+   * before each write.
+   */
+  noteRead(): void {
+    Atomics.add(this.counts, this.counts.length - 1, 1);
+  }
+
+  /** How often records were asked for. */
+  get reads(): number {
+    return Atomics.load(this.counts, this.counts.length - 1);
   }
 }
 

@@ -197,6 +197,7 @@ export class ThreadPool {
       case 'any reader':
         return leastBusy(readers).call(method, parameters, options);
       case 'knowing reader':
+        this.#traffic.noteRead();
         return this.#knowingReader(method, parameters).call(method, parameters, options);
       case 'first reader':
         return first.thread.call(method, parameters, options);

@@ -104,7 +104,7 @@ try {
     ...SYSTEM_COMPONENTS,
     role,
     isCalled: () => calls?.isCalled === true,
-    readsElsewhere: () => (reader === null ? traffic.total : 0),
+    readsElsewhere: () => (reader === null ? traffic.reads : 0),
     requestTextIndex: (scope) => respond({ kind: 'textIndexWanted', scope }),
   });
   const noteWork = role.kind === 'writer' ? watchIdleness(backend) : () => {};

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
-import { batchOf, pack, queryRequest } from '../support/batches.ts';
+import { batchOf, getRequest, pack, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { tickingClock } from '../support/ticking-clock.ts';
@@ -129,7 +129,7 @@ describe('a reader', () => {
   });
 });
 
-it('every thread of a pool is told of the calls that a reader has been sent', async () => {
+it('threads are told of the calls that a reader has been sent, and of reads', async () => {
   const path = temporaryDirectory();
   const program = join(path, 'counting.mjs');
   // Answers with the count, once it has changed.
@@ -138,15 +138,17 @@ it('every thread of a pool is told of the calls that a reader has been sent', as
     `import { parentPort, workerData } from 'node:worker_threads';
     let known = 0;
     const answer = (callId, isLast) => {
-      const count = Atomics.load(workerData.readCounts, 0);
+      const [count, reads] = workerData.readCounts;
       if (count === known && !isLast) return setTimeout(() => answer(callId, performance.now() > 10_000), 1);
       known = count;
-      parentPort.postMessage({ kind: 'result', callId, value: count });
+      parentPort.postMessage({ kind: 'result', callId, value: [count, reads] });
     };
     parentPort.on('message', ({ kind, callId }) => kind === 'call' && answer(callId, false));
     parentPort.postMessage({ kind: 'opened' });`,
   );
   const backend = await openTestDatabase({ path, threads: 2 }, { workerUrl: pathToFileURL(program) });
-  expect(await backend.heartbeat()).toBe(1);
-  expect(await backend.count({ ...SCOPE, collectionId: 'any' })).toBe(2);
+  const scope = { ...SCOPE, collectionId: 'any' };
+  expect(await backend.heartbeat()).toEqual([1, 0]);
+  expect(await backend.count(scope)).toEqual([2, 0]);
+  expect(await backend.get(scope, getRequest())).toEqual([3, 1]);
 });
