@@ -11,7 +11,7 @@ const TENANT = '/api/v2/tenants/default_tenant';
 
 async function makeKey(...args: readonly string[]): Promise<{ key: string; line: string }> {
   const { code, out, err } = await run(['key', 'create', ...args]).exited;
-  expect(code).toBe(0);
+  expect(code, err).toBe(0);
   const key = /shown this once: (tsk_[\w-]{43})\n$/.exec(err)?.[1];
   expect(out).not.toContain(key);
   return { key: key!, line: out };
