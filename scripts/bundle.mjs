@@ -11,10 +11,21 @@
  * a few, and a thread loads its modules anew (docs/adr/0011). Beside the bundles `dist` keeps one file for
  * each source, for tests and benchmarks; of those only the declarations are packed.
  *
+ * Each file is written beside `dist` and takes its place whole, since `npm start` builds, and what was started
+ * before may be loading.
+ *
  * Comments go, names and lines stay, and maps lead to the sources, so that a stack trace reads as before.
  * Nothing of other packages comes in.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -22,6 +33,8 @@ import { rolldown } from 'rolldown';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'src');
 const dist = join(root, 'dist');
+/** As deep as `dist`, so that maps lead to the sources from there too. */
+const made = mkdtempSync(join(root, 'dist-'));
 
 const ENTRIES = ['index', 'http', 'embed', 'server', 'cli'];
 const THREADS = ['engine/worker', 'server/access/bcrypt-worker', 'models/use-lite/worker'];
@@ -62,24 +75,35 @@ async function bundle(input, plugins, output) {
     ...output,
   });
   await bundled.close();
+  const folder = relative(made, output.dir ?? dirname(output.file));
+  const names = written.output.map(({ fileName }) => join(folder, fileName));
   for (const { type, fileName, code } of written.output) {
     if (type !== 'chunk') continue;
-    const file = join(output.dir ?? dirname(output.file), fileName);
+    const file = join(made, folder, fileName);
     writeFileSync(file, readFileSync(file, 'utf8').replace(/[^\0-\xff]/g, escaped));
     for (const [, , beside] of code.matchAll(BESIDE)) {
-      if (!existsSync(join(dirname(file), beside)))
+      if (!existsSync(join(dist, folder, dirname(fileName), beside)))
         throw new Error(`${file} names ${beside}, which is not there.`);
     }
   }
+  for (const name of names) renameSync(join(made, name), join(dist, name));
+  return names;
 }
 
 for (const program of THREADS) {
-  const output = { file: join(dist, `${program}.js`), codeSplitting: false };
+  const output = { file: join(made, `${program}.js`), codeSplitting: false };
   await bundle(join(source, `${program}.ts`), [], output);
 }
-for (const name of readdirSync(dist)) if (name.startsWith(SHARED)) rmSync(join(dist, name));
-await bundle(Object.fromEntries(ENTRIES.map((name) => [name, join(source, `${name}.ts`)])), [urls], {
-  dir: dist,
-  entryFileNames: '[name].js',
-  chunkFileNames: `${SHARED}[name].js`,
-});
+const bundled = await bundle(
+  Object.fromEntries(ENTRIES.map((name) => [name, join(source, `${name}.ts`)])),
+  [urls],
+  {
+    dir: made,
+    entryFileNames: '[name].js',
+    chunkFileNames: `${SHARED}[name].js`,
+  },
+);
+for (const name of readdirSync(dist)) {
+  if (name.startsWith(SHARED) && !bundled.includes(name)) rmSync(join(dist, name));
+}
+rmSync(made, { recursive: true });
