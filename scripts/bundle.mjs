@@ -11,7 +11,7 @@
  * a few, and a thread loads its modules anew (docs/adr/0011). Beside the bundles `dist` keeps one file for
  * each source, for tests and benchmarks; of those only the declarations are packed.
  *
- * Each file is written beside `dist` and takes its place whole, since `npm start` builds, and what was started
+ * Each file is written beside `dist` and takes its place whole: `npm start` builds, and what was started
  * before may be loading.
  *
  * Comments go, names and lines stay, and maps lead to the sources, so that a stack trace reads as before.
