@@ -35,6 +35,7 @@ const source = join(root, 'src');
 const dist = join(root, 'dist');
 /** As deep as `dist`, so that maps lead to the sources from there too. */
 const made = mkdtempSync(join(root, 'dist-'));
+process.once('exit', () => rmSync(made, { recursive: true }));
 
 const ENTRIES = ['index', 'http', 'embed', 'server', 'cli'];
 const THREADS = ['engine/worker', 'server/access/bcrypt-worker', 'models/use-lite/worker'];
@@ -82,8 +83,10 @@ async function bundle(input, plugins, output) {
     const file = join(made, folder, fileName);
     writeFileSync(file, readFileSync(file, 'utf8').replace(/[^\0-\xff]/g, escaped));
     for (const [, , beside] of code.matchAll(BESIDE)) {
-      if (!existsSync(join(dist, folder, dirname(fileName), beside)))
-        throw new Error(`${file} names ${beside}, which is not there.`);
+      const named = join(folder, dirname(fileName), beside);
+      // What is there is in `dist` by now, or among what comes there next.
+      if (!names.includes(named) && !existsSync(join(dist, named)))
+        throw new Error(`${fileName} names ${beside}, which is not there.`);
     }
   }
   for (const name of names) renameSync(join(made, name), join(dist, name));
@@ -94,7 +97,7 @@ for (const program of THREADS) {
   const output = { file: join(made, `${program}.js`), codeSplitting: false };
   await bundle(join(source, `${program}.ts`), [], output);
 }
-const bundled = await bundle(
+const names = await bundle(
   Object.fromEntries(ENTRIES.map((name) => [name, join(source, `${name}.ts`)])),
   [urls],
   {
@@ -104,6 +107,5 @@ const bundled = await bundle(
   },
 );
 for (const name of readdirSync(dist)) {
-  if (name.startsWith(SHARED) && !bundled.includes(name)) rmSync(join(dist, name));
+  if (name.startsWith(SHARED) && !names.includes(name)) rmSync(join(dist, name));
 }
-rmSync(made, { recursive: true });
