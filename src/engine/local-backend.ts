@@ -14,9 +14,9 @@
  * Where calls follow one another so closely that it never comes round, one of them now and then waits for it
  * before it answers.
  *
- * A commit during which other threads were asked to read is followed by a pause as long. What is
- * written has to be followed by those who read, at about the price of writing it, and a writer as fast as it
- * can be would leave queries ever more to do.
+ * A commit during which other threads were asked for records is followed by a pause as long. What is written
+ * has to be followed by those who read, at about the price of writing it, and a writer as fast as it can be
+ * would leave queries ever more to do.
  */
 
 import {
@@ -525,11 +525,9 @@ export class LocalBackend implements Backend {
   #turnMsMax(isWaitedFor: boolean): number {
     if (this.#isFlushScheduled) return 0;
     const pendingCount = this.#engine.pendingCount();
-    const isHurried = this.#isReader || isWaitedFor;
-    if (pendingCount <= PENDING_COUNT_MIN) return isHurried ? 0 : MAINTENANCE_TURN_MS_MAX;
-    return this.#isReader
-      ? Math.min(MAINTENANCE_TURN_MS_MAX, pendingCount / PENDING_COUNT_PER_MS)
-      : MAINTENANCE_TURN_MS_MAX;
+    if (pendingCount <= PENDING_COUNT_MIN && (this.#isReader || isWaitedFor)) return 0;
+    if (!this.#isReader) return MAINTENANCE_TURN_MS_MAX;
+    return Math.min(MAINTENANCE_TURN_MS_MAX, pendingCount / PENDING_COUNT_PER_MS);
   }
 
   /** Once nothing was called for a while, the engine sees to it that deleted records are in no file. */

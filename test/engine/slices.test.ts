@@ -7,6 +7,7 @@ import { getRequest, pack, queryRequest } from '../support/batches.ts';
 import { BUILT_WORKER, makeCollection, openTestDatabase, withCode } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { tickingClock } from '../support/ticking-clock.ts';
+import { turnsDuring } from '../support/turns.ts';
 
 const DIMENSION = 16;
 /** Enough for cells. */
@@ -245,15 +246,7 @@ it('calls that were made together wait for maintenance together', async () => {
   const get = (): Promise<unknown> => backend.get(scope, getRequest({ ids: ['r7'] }));
   // So long that maintenance has waited for its turn too long.
   for (let i = 0; i < 10; i++) await backend.query(scope, QUERY);
-  let turnCount = 0;
-  let isOver = false;
-  const countTurns = (): void => {
-    turnCount++;
-    if (!isOver) setImmediate(countTurns);
-  };
-  setImmediate(countTurns);
-  await Promise.all(Array.from({ length: 100 }, get));
-  isOver = true;
+  const turnCount = await turnsDuring(() => Promise.all(Array.from({ length: 100 }, get)));
   expect(turnCount).toBeGreaterThan(0);
   expect(turnCount).toBeLessThan(10);
 });

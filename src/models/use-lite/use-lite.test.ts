@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import golden from '../../../test/golden/use-lite.json' with { type: 'json' };
+import { turnsDuring } from '../../../test/support/turns.ts';
 import { EncoderPool } from './pool.ts';
 import { UseLiteEmbeddingFunction } from './use-lite.ts';
 import { weightsFolder } from './weights.ts';
@@ -76,15 +77,7 @@ describe('the default embedding function', () => {
 
   test('the event loop comes round many times while a batch is embedded on the calling thread', async () => {
     await inline().generate(['loaded']);
-    let turns = 0;
-    let isDone = false;
-    const count = (): void => {
-      turns++;
-      if (!isDone) setImmediate(count);
-    };
-    setImmediate(count);
-    await inline().generate(Array.from({ length: 20 }, () => TEXTS[12]!));
-    isDone = true;
+    const turns = await turnsDuring(() => inline().generate(Array.from({ length: 20 }, () => TEXTS[12]!)));
     // Ten passes of two texts each, in eleven pieces each.
     expect(turns).toBeGreaterThan(100);
   });
