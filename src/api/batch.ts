@@ -36,11 +36,12 @@ export function parseBatch(input: BatchInput, verb: WriteVerb): RecordBatch {
 /** `parseBatch` in pieces, for a thread that must not stand still. `input` is not to change meanwhile. */
 export function* parseBatchInPieces(input: BatchInput, verb: WriteVerb): Pieces<RecordBatch> {
   const columns = yield* parseColumnsInPieces(input, verb);
+  if (columns.ids.length > METADATAS_PER_PIECE) yield;
   return { ...columns, embeddings: yield* parseEmbeddingsInPieces(input.embeddings ?? null, verb) };
 }
 
-/** Rows of metadata that one piece encodes: about a millisecond. */
-const METADATAS_PER_PIECE = 1_024;
+/** Rows of metadata that one piece encodes: about half a millisecond. */
+const METADATAS_PER_PIECE = 256;
 
 /** `parseBatch` for everything but the embeddings, of which only the number of rows is checked; in pieces. */
 export function* parseColumnsInPieces(

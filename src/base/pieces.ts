@@ -23,10 +23,19 @@ export async function inTurns<T>(pieces: Pieces<T>): Promise<T> {
   return step.value;
 }
 
-/** Browsers have no `setImmediate`. */
+/** Browsers have no `setImmediate`, and round a row of timers up to 4 ms each, but no messages. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve);
+    if (typeof setImmediate === 'function') {
+      setImmediate(resolve);
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(null);
   });
 }

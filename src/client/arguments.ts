@@ -149,7 +149,9 @@ export function checkIntegers(metadatas: unknown): void {
   for (let i = 0; i < metadatas.length; i++) {
     const row: unknown = metadatas[i];
     if (typeof row !== 'object' || row === null) continue;
-    for (const [key, member] of Object.entries(row)) {
+    for (const key of Object.keys(row)) {
+      const member = (row as Record<string, unknown>)[key];
+      if (typeof member !== 'bigint' && !Array.isArray(member)) continue;
       for (const value of Array.isArray(member) ? member : [member]) {
         if (typeof value !== 'bigint' || (value >= INT64_MIN && value <= INT64_MAX)) continue;
         throw new DatabaseError(
