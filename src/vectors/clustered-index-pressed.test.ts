@@ -110,3 +110,15 @@ test('cells are divided at once while the recall is not known, however many rows
   expect(index.statistics().tailCount).toBeGreaterThan(PRESSING);
   expect(index.statistics().cellCount).toBeGreaterThan(cellCount);
 });
+
+test('queries do not fetch all vectors when cells begin, since who held them until then still answers', () => {
+  const options = { space: 'l2', dimension: DIMENSION, random: seededNumbers(3), source } as const;
+  const index = new ClusteredIndex(options, { ...TUNING, startCount: BEFORE });
+  for (let slot = 0; slot < BEFORE; slot++) index.set(slot, rows[slot]!);
+  index.maintain(0, () => 0);
+  expect(index.isLazy).toBe(true);
+  for (let slot = BEFORE; slot < COUNT; slot++) index.announce(slot);
+  const { cachedCount } = index.statistics();
+  expectAllFound(index);
+  expect(index.statistics().cachedCount).toBeLessThanOrEqual(cachedCount + COUNT - BEFORE);
+});

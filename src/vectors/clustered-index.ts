@@ -25,15 +25,16 @@ import type { CellSketch } from './cell-outline.ts';
 import { requestOf } from './cell-request.ts';
 import { CellTable } from './cell-table.ts';
 import { CellUpkeep } from './cell-upkeep.ts';
-import type {
-  CellReader,
-  CellsHeader,
-  CentreTaker,
-  ClusteredIndexOptions,
-  ClusteredNearest,
-  ClusteredStatistics,
-  ClusteredTuning,
-  SlotsOf,
+import {
+  type CellReader,
+  type CellsHeader,
+  type CentreTaker,
+  type ClusteredIndexOptions,
+  type ClusteredNearest,
+  type ClusteredStatistics,
+  type ClusteredTuning,
+  type SlotsOf,
+  TUNING,
 } from './clustered-types.ts';
 import { FlatIndex } from './flat-index.ts';
 import { type Handover, handOver } from './handover.ts';
@@ -42,15 +43,6 @@ import { makeRotation } from './rotation.ts';
 import { UnreadCells } from './unread-cells.ts';
 import { VectorCache } from './vector-cache.ts';
 import { isSameVector, type NearestSlots, type VectorRows, type VectorSource } from './vector-rows.ts';
-
-/** Measured at 100,000 × 512 on real embeddings (docs/adr/0010). */
-const TUNING: ClusteredTuning = {
-  startCount: 32_768,
-  sizeFactor: 0.35,
-  sizeMin: 64,
-  neighbourCount: 24,
-  exactCountMax: 1500,
-};
 
 const DEFAULT_RECALL = 0.99;
 /** Rows that are looked up by their own embeddings after each measurement. */
@@ -444,7 +436,10 @@ export class ClusteredIndex {
   }
 
   #searchExactly(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): ClusteredNearest {
-    const found = this.#rows.search(query, k, allowed, allowedCount);
+    const rows = this.#rows;
+    const found =
+      this.#handover?.search(rows, query, k, allowed, allowedCount) ??
+      rows.search(query, k, allowed, allowedCount);
     return { cellsVisited: 0, candidateCount: allowedCount, isExact: true, effort: null, ...found };
   }
 
@@ -473,7 +468,8 @@ export class ClusteredIndex {
     const { slots, count } = isOutsideIncluded
       ? this.#members.withOutside(found, isFiltered ? allowed : undefined)
       : found;
-    const ranked = this.#rows.rank(query, k, slots, count);
+    const rows = this.#rows;
+    const ranked = this.#handover?.rank(rows, query, k, slots, count) ?? rows.rank(query, k, slots, count);
     return {
       slots: ranked.slots,
       distances: ranked.distances,

@@ -11,6 +11,15 @@ export interface ClusteredTuning extends CellTuning {
   readonly exactCountMax: number;
 }
 
+/** Measured at 100,000 × 512 on real embeddings (docs/adr/0010). */
+export const TUNING: ClusteredTuning = {
+  startCount: 32_768,
+  sizeFactor: 0.35,
+  sizeMin: 64,
+  neighbourCount: 24,
+  exactCountMax: 1500,
+};
+
 /** How an index is made. */
 export interface ClusteredIndexOptions {
   readonly space: Space;

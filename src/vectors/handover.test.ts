@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { Bitset } from '../base/index.ts';
+import { FAMILIES } from '../../test/support/hard-vectors.ts';
+import { Bitset, seededNumbers } from '../base/index.ts';
 import { FlatIndex } from './flat-index.ts';
-import { Handover } from './handover.ts';
+import { Handover, handOver } from './handover.ts';
 import type { VectorSource } from './vector-rows.ts';
 
 /** A source whose vectors say where they come from, and a former holder of some slots. */
@@ -65,3 +66,59 @@ test('after its end nothing of the former holder is used or held', () => {
   ]);
   expect(reads).toEqual([[1, 2]]);
 });
+
+test.each(['l2', 'ip', 'cosine'] as const)(
+  'meanwhile answers are those of all rows, and none is read that the former holder has (%s)',
+  (space) => {
+    const [count, added, dimension] = [3_000, 3_400, 32];
+    const draw = FAMILIES['clustered unit vectors'](dimension, seededNumbers(4));
+    const rows = Array.from({ length: added }, () => draw());
+    // Equally near in both holders.
+    rows[added - 1] = rows[0]!.slice();
+    const reads: number[] = [];
+    const source: VectorSource = {
+      read: (slots, readCount, visit) => {
+        for (let i = 0; i < readCount; i++) {
+          reads.push(slots[i]!);
+          visit(i, rows[slots[i]!]!);
+        }
+      },
+    };
+    const [former, all] = [new FlatIndex({ space, dimension }), new FlatIndex({ space, dimension })];
+    for (let slot = 0; slot < count; slot++) former.set(slot, rows[slot]!);
+    const { rows: cache, handover } = handOver(former, Bitset.full(count), { space, dimension, source });
+    const changed = [5, 700, 2_999];
+    for (const slot of changed) {
+      rows[slot] = draw();
+      handover!.forget(slot);
+      cache.announce(slot);
+    }
+    for (let slot = count; slot < added; slot++) cache.announce(slot);
+    for (const [slot, row] of rows.entries()) all.set(slot, row);
+    const some = new Bitset();
+    for (let slot = 0; slot < added; slot += 3) some.add(slot);
+    const onlyFormer = new Bitset();
+    for (let slot = 10; slot < 400; slot++) onlyFormer.add(slot);
+
+    for (const allowed of [Bitset.full(added), some, onlyFormer]) {
+      for (let i = 0; i < 20; i++) {
+        const query = i === 0 ? rows[0]! : rows[100 * i]!.map((x) => x * 1.1);
+        const given = [query, 10, allowed, allowed.count()] as const;
+        const [found, expected] = [handover!.search(cache, ...given), all.search(...given)];
+        expect([...found.slots]).toEqual([...expected.slots]);
+        expect([...found.distances]).toEqual([...expected.distances]);
+        const candidates = allowed.toArray().filter((slot) => slot % 4 === i % 4);
+        const ranked = handover!.rank(cache, query, 10, candidates, candidates.length);
+        expect([...ranked.slots]).toEqual([...all.rank(query, 10, candidates, candidates.length).slots]);
+      }
+    }
+    expect(Math.min(...reads.filter((slot) => !changed.includes(slot)))).toBe(count);
+
+    handover!.finish();
+    const everything = Bitset.full(added);
+    expect(handover!.search(cache, rows[1]!, 3, everything, added).slots).toEqual(
+      all.search(rows[1]!, 3, everything, added).slots,
+    );
+    expect([...handover!.rank(cache, rows[1]!, 1, Uint32Array.of(0, 1, 2, 9), 3).slots]).toEqual([1]);
+  },
+);
