@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { seededNumbers } from '../base/index.ts';
+import { FAMILIES } from '../../test/support/hard-vectors.ts';
+import { Bitset, seededNumbers } from '../base/index.ts';
 import { LEVELS } from './effort.ts';
 import { FlatIndex } from './flat-index.ts';
 import { RecallMeter } from './recall-meter.ts';
@@ -42,4 +43,82 @@ test('the reserve is taken of the misses that effort can do something about', ()
   expect(meter.levelFor(0.996, 10)).toBe(12);
   expect(meter.levelFor(0.997, 10)).toBeUndefined();
   expect(meter.levelFor(0.5, 10)).toBe(0);
+});
+
+/** A meter over rows of which a search at a level finds those below a bound that grows with it. */
+class Scene {
+  readonly #rows = new FlatIndex({ space: 'l2', dimension: 6 });
+  readonly #draw = FAMILIES.gaussian(6, seededNumbers(2));
+  readonly #reach = new Map<number, number>();
+  readonly #chance = seededNumbers(3);
+  count = 0;
+  readonly meter = new RecallMeter(
+    this.#rows,
+    (query, k, level) => {
+      const found = new Bitset();
+      for (let slot = 0; slot < this.count; slot++) if (this.#reach.get(slot)! <= level) found.add(slot);
+      return this.#rows.search(query, k, found, found.count());
+    },
+    seededNumbers(1),
+    () => true,
+  );
+
+  grow(to: number): void {
+    for (; this.count < to; this.count++) {
+      this.#rows.set(this.count, this.#draw());
+      // Four of five are found at any level, the others at one up to the highest.
+      this.#reach.set(this.count, Math.max(0, LEVELS * (5 * this.#chance() - 4)));
+      this.meter.noteChange();
+    }
+  }
+
+  begin(): void {
+    this.meter.begin(this.#rows, this.count);
+  }
+
+  /** One step after the other, until something is so; returns the number of steps. */
+  stepUntil(isSo: () => boolean): number {
+    let steps = 0;
+    const live = Bitset.full(this.count);
+    for (; !isSo(); steps++) this.meter.step(live, () => true);
+    return steps;
+  }
+}
+
+test('before the first round has ended, the exact samples tell what to do, with more caution', () => {
+  const scene = new Scene();
+  const { meter } = scene;
+  scene.grow(400);
+  scene.begin();
+  const first = scene.stepUntil(() => meter.isBelieved(scene.count));
+  expect([meter.rounds, meter.isMeasuring]).toEqual([0, true]);
+  const cautious = meter.levelFor(0.95, 10)!;
+  const others = scene.stepUntil(() => !meter.isMeasuring);
+  expect(others).toBeGreaterThan(2 * first);
+  expect(meter.rounds).toBe(1);
+  expect(meter.levelFor(0.95, 10)).toBeLessThan(cautious);
+});
+
+test('so they do in a later round where what was measured is about to be out of date, and only there', () => {
+  const scene = new Scene();
+  const { meter } = scene;
+  scene.grow(200);
+  scene.begin();
+  scene.stepUntil(() => !meter.isMeasuring);
+  const measured = meter.recalls;
+
+  scene.grow(300);
+  scene.begin();
+  scene.stepUntil(() => !meter.isMeasuring || String(meter.recalls) !== String(measured));
+  expect([meter.rounds, meter.isMeasuring]).toEqual([2, false]);
+
+  scene.grow(1_000);
+  expect(meter.isBelieved(scene.count)).toBe(false);
+  scene.begin();
+  scene.stepUntil(() => meter.isBelieved(scene.count));
+  expect([meter.rounds, meter.isMeasuring]).toEqual([2, true]);
+  // What is given up then has to be measured all the same.
+  meter.cancel(scene.count);
+  expect(meter.isBelieved(scene.count)).toBe(true);
+  expect(meter.isDue(new FlatIndex({ space: 'l2', dimension: 6 }), scene.count)).toBe(true);
 });
