@@ -3,6 +3,7 @@ import type { CollectionScope } from '../api/index.ts';
 import { type Clock, type Random, systemClock, systemRandom } from '../base/index.ts';
 import { type Files, systemFiles } from '../io/index.ts';
 import type { IndexTuning } from '../query/index.ts';
+import { NO_READS, type Reads } from './read-traffic.ts';
 
 /**
  * The part of an engine among the threads that have one directory open together.
@@ -27,8 +28,10 @@ export interface Components {
   readonly requestTextIndex: (scope: CollectionScope) => void;
   /** Whether a call has been sent that the event loop has not brought yet. */
   readonly isCalled: () => boolean;
-  /** How often other threads were asked for records; what counts is whether that has changed. */
-  readonly readsElsewhere: () => number;
+  /** What other threads are asked for. */
+  readonly readsElsewhere: () => Reads;
+  /** How a reader tells others how many rows each of its queries looks at until it has taken them in. */
+  readonly notePending: (count: number) => void;
   /**
    * The worker thread's program; by default the built file beside this one. Threads always use the system's
    * others.
@@ -46,6 +49,7 @@ export const SYSTEM_COMPONENTS: Components = {
   role: { kind: 'whole', keepsCells: true },
   requestTextIndex: () => {},
   isCalled: () => false,
-  readsElsewhere: () => 0,
+  readsElsewhere: () => NO_READS,
+  notePending: () => {},
   workerUrl: new URL('./worker.js', import.meta.url),
 };

@@ -53,6 +53,7 @@ import { abortError, type Clock, DatabaseError, keepWhilePending, throwIfAborted
 import type { Outcome } from '../records/index.ts';
 import type { Components } from './components.ts';
 import { Engine, type WriteCall } from './engine.ts';
+import type { Reads } from './read-traffic.ts';
 import type { EngineSettings } from './settings.ts';
 
 interface QueuedWrite {
@@ -78,6 +79,12 @@ const KEPT_MS_MAX = 2_000;
 /** Longest pause after a commit, which may have waited for a lock or a slow disk; shorter ones are none. */
 const PAUSE_MS_MAX = 100;
 const PAUSE_MS_MIN = 1;
+/**
+ * A pause is longer by itself for so many rows that a reader has still to take in, up to `PAUSE_FACTOR_MAX`
+ * times as long: with 33,000 to begin with, a reader keeps up (docs/adr/0011, 2026-11-30).
+ */
+const PAUSE_PENDING_COUNT = 8_192;
+const PAUSE_FACTOR_MAX = 5;
 
 /**
  * How long nothing is to be called before write-ahead logs are emptied, which may take as long as a commit:
@@ -90,7 +97,8 @@ export class LocalBackend implements Backend {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #isReader: boolean;
-  readonly #readsElsewhere: () => number;
+  readonly #readsElsewhere: () => Reads;
+  readonly #notePending: (count: number) => void;
   /** No queued write begins before this moment, unless a call comes that has to follow it. */
   #pausedUntilMs = 0;
   #queue: QueuedWrite[] = [];
@@ -120,6 +128,7 @@ export class LocalBackend implements Backend {
     this.#clock = components.clock;
     this.#isReader = components.role.kind === 'reader';
     this.#readsElsewhere = components.readsElsewhere;
+    this.#notePending = components.notePending;
   }
 
   heartbeat(options?: CallOptions): Promise<bigint> {
@@ -484,7 +493,7 @@ export class LocalBackend implements Backend {
 
   #commit(group: readonly QueuedWrite[]): void {
     const startMs = this.#clock.monotonicMs();
-    const reads = this.#readsElsewhere();
+    const { count, underWayCount } = this.#readsElsewhere();
     try {
       const outcomes = this.#engine.writeGroup(
         group[0]!.scope,
@@ -494,11 +503,13 @@ export class LocalBackend implements Backend {
     } catch (error) {
       for (const write of group) write.settle({ ok: false, error });
     }
-    if (this.#readsElsewhere() === reads) return;
+    const reads = this.#readsElsewhere();
+    if (reads.count === count && underWayCount === 0) return;
     const endMs = this.#clock.monotonicMs();
     if (endMs - startMs < PAUSE_MS_MIN) return;
-    const untilMs = Math.max(this.#pausedUntilMs, endMs) + (endMs - startMs);
-    this.#pausedUntilMs = Math.min(untilMs, endMs + PAUSE_MS_MAX);
+    const factor = Math.min(PAUSE_FACTOR_MAX, 1 + reads.pendingCount / PAUSE_PENDING_COUNT);
+    const untilMs = Math.max(this.#pausedUntilMs, endMs) + factor * (endMs - startMs);
+    this.#pausedUntilMs = Math.min(untilMs, endMs + factor * PAUSE_MS_MAX);
   }
 
   #scheduleMaintenance(): void {
@@ -516,6 +527,7 @@ export class LocalBackend implements Backend {
       this.#callsMs = 0;
       do this.#engine.maintain();
       while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);
+      this.#notePending(this.#engine.pendingCount());
       this.#owedMs = Math.max(0, this.#owedMs - (this.#clock.monotonicMs() - startMs));
       this.#scheduleMaintenance();
     });

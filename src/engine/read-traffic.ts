@@ -1,18 +1,34 @@
 /**
- * How many calls each reader has been sent, and how often records were asked for, in memory that all threads
- * of a pool share.
+ * How many calls each reader has been sent, how many rows it has still to take into its indexes, and how
+ * often records were asked for, in memory that all threads of a pool share.
  *
  *   caller: the message, then `noteCall(reader)` ──► reader: `CallWatch.isCalled`, once that is so
- *           a query or a get: `noteRead` ──► writer: `reads` tells that they come
+ *           a query or a get: `noteRead`, `noteAnswer` ──► writer: `reads` tells that they come
+ *   reader: `notePending(reader)` ──► writer: `reads` tells how far readers are behind
  *
  * A message waits until the event loop of its thread comes round. A reader that works on its indexes learns
- * here that one has been sent, and cuts its slice short; the writer, that it has queries beside it. Nothing
- * depends on it but who waits for how long.
+ * here that one has been sent, and cuts its slice short; the writer, that it has queries beside it, and how
+ * much they wait for. Nothing depends on it but who waits for how long.
  */
+
+/** What a writer learns of the threads that read. */
+export interface Reads {
+  /** How often records were asked for; what counts is whether that has changed. */
+  readonly count: number;
+  /** Of those calls, the ones that were not answered yet. */
+  readonly underWayCount: number;
+  /** Rows that each query looks at until its thread has taken them into an index; the most of all threads. */
+  readonly pendingCount: number;
+}
+
+export const NO_READS: Reads = { count: 0, underWayCount: 0, pendingCount: 0 };
 
 /** See the top of this file. Counts begin anew after 2³², and are compared for being equal. */
 export class ReadTraffic {
-  /** The count of each reader, and that of reads, to be handed to a thread. */
+  /**
+   * Calls and rows of each reader in turns, then reads and those of them that are under way; to be handed to
+   * a thread.
+   */
   readonly counts: Int32Array;
 
   constructor(counts: Int32Array) {
@@ -21,17 +37,22 @@ export class ReadTraffic {
 
   /** For so many readers, none of which was called yet. */
   static among(readerCount: number): ReadTraffic {
-    return new ReadTraffic(new Int32Array(new SharedArrayBuffer(4 * (readerCount + 1))));
+    return new ReadTraffic(new Int32Array(new SharedArrayBuffer(4 * (2 * readerCount + 2))));
   }
 
   /** Notes that a call has been sent to a reader. */
   noteCall(reader: number): void {
-    Atomics.add(this.counts, reader, 1);
+    Atomics.add(this.counts, 2 * reader, 1);
   }
 
   /** Calls that a reader has been sent. */
   countOf(reader: number): number {
-    return Atomics.load(this.counts, reader);
+    return Atomics.load(this.counts, 2 * reader);
+  }
+
+  /** Notes how many rows each query of a reader looks at until it has taken them in. */
+  notePending(reader: number, count: number): void {
+    Atomics.store(this.counts, 2 * reader + 1, count);
   }
 
   /**
@@ -39,12 +60,25 @@ export class ReadTraffic {
    * before each write.
    */
   noteRead(): void {
+    Atomics.add(this.counts, this.counts.length - 2, 1);
     Atomics.add(this.counts, this.counts.length - 1, 1);
   }
 
-  /** How often records were asked for. */
-  get reads(): number {
-    return Atomics.load(this.counts, this.counts.length - 1);
+  /** Notes that such a call was answered, or has failed. */
+  noteAnswer(): void {
+    Atomics.sub(this.counts, this.counts.length - 1, 1);
+  }
+
+  get reads(): Reads {
+    const { counts } = this;
+    let pendingCount = 0;
+    for (let at = 1; at < counts.length - 2; at += 2) {
+      pendingCount = Math.max(pendingCount, Atomics.load(counts, at));
+    }
+    const [count, underWayCount] = [counts.length - 2, counts.length - 1].map((at) =>
+      Atomics.load(counts, at),
+    );
+    return { count: count!, underWayCount: underWayCount!, pendingCount };
   }
 }
 

@@ -198,7 +198,9 @@ export class ThreadPool {
         return leastBusy(readers).call(method, parameters, options);
       case 'knowing reader':
         this.#traffic.noteRead();
-        return this.#knowingReader(method, parameters).call(method, parameters, options);
+        return this.#knowingReader(method, parameters)
+          .call<T>(method, parameters, options)
+          .finally(() => this.#traffic.noteAnswer());
       case 'first reader':
         return first.thread.call(method, parameters, options);
       case 'all threads':

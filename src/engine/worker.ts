@@ -5,7 +5,7 @@ import { assert } from '../base/index.ts';
 import { makeThreadNice } from '../io/index.ts';
 import { SYSTEM_COMPONENTS } from './components.ts';
 import { LocalBackend } from './local-backend.ts';
-import { CallWatch, ReadTraffic } from './read-traffic.ts';
+import { CallWatch, NO_READS, ReadTraffic } from './read-traffic.ts';
 import {
   blocksOf,
   packError,
@@ -98,13 +98,20 @@ function watchIdleness(backend: LocalBackend): () => void {
 try {
   const { settings, role, readCounts, reader } = workerData as WorkerData;
   const traffic = new ReadTraffic(readCounts);
-  if (reader !== null) calls = new CallWatch(traffic, reader);
+  if (reader !== null) {
+    calls = new CallWatch(traffic, reader);
+    // One that was here before it may have left a number.
+    traffic.notePending(reader, 0);
+  }
   if (role.kind === 'writer') makeThreadNice(WRITER_NICENESS);
   const backend = new LocalBackend(settings, {
     ...SYSTEM_COMPONENTS,
     role,
     isCalled: () => calls?.isCalled === true,
-    readsElsewhere: () => (reader === null ? traffic.reads : 0),
+    readsElsewhere: () => (reader === null ? traffic.reads : NO_READS),
+    notePending: (count) => {
+      if (reader !== null) traffic.notePending(reader, count);
+    },
     requestTextIndex: (scope) => respond({ kind: 'textIndexWanted', scope }),
   });
   const noteWork = role.kind === 'writer' ? watchIdleness(backend) : () => {};

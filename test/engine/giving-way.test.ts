@@ -2,8 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
+import { NO_READS, type Reads } from '../../src/engine/read-traffic.ts';
 import { batchOf, getRequest, pack, queryRequest } from '../support/batches.ts';
 import { makeCollection, openTestDatabase, SCOPE } from '../support/database.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -15,20 +16,20 @@ describe('a writer', () => {
   const record = (id: string) => batchOf({ id, embedding: [1, 2] });
 
   /**
-   * A writer whose commits take `commitMs`, during each of which other threads are asked to read, unless they
-   * are asked by the test alone.
+   * A writer whose commits take `commitMs`, during each of which other threads are asked to read, unless the
+   * test says what they are asked.
    */
   async function open(
     commitMs: number,
-    readsElsewhere?: () => number,
+    readsElsewhere?: () => Partial<Reads>,
   ): Promise<{ writer: Backend; scope: CollectionScope; path: string }> {
     let nowMs = 0;
     let reads = 0;
     const clock = { nowNs: () => 0n, monotonicMs: () => nowMs };
-    const readDuring = (): number => {
+    const readDuring = (): Reads => {
       // Asked before a commit and after it.
       nowMs += commitMs / 2;
-      return readsElsewhere?.() ?? reads++;
+      return { ...NO_READS, ...(readsElsewhere?.() ?? { count: reads++ }) };
     };
     const path = temporaryDirectory();
     const role = { kind: 'writer', keepsCells: false } as const;
@@ -70,11 +71,40 @@ describe('a writer', () => {
 
   it('does not pause for what was read before or after a commit', async () => {
     let reads = 0;
-    const { writer, scope } = await open(60_000, () => reads);
+    const { writer, scope } = await open(60_000, () => ({ count: reads }));
     for (const id of ['a', 'b', 'c']) {
       reads++;
       expect(await isWrittenSoon(writer.add(scope, record(id)))).toBe(true);
       reads++;
+    }
+  });
+
+  it('pauses for a read that was under way before a commit and is so after it', async () => {
+    const { writer, scope } = await open(60_000, () => ({ underWayCount: 1 }));
+    await writer.add(scope, record('a'));
+    const paused = writer.add(scope, record('b'));
+    expect(await isWrittenSoon(paused)).toBe(false);
+    expect(await writer.count(scope)).toBe(2);
+    await paused;
+  });
+
+  it.each([
+    [0, 1],
+    [8_192, 2],
+    [1_000_000, 5],
+  ])('pauses the longer the more rows a reader is behind: %i, %i times a commit', async (rows, times) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { writer, scope } = await open(50, () => ({ underWayCount: 1, pendingCount: rows }));
+      await writer.add(scope, record('a'));
+      const paused = writer.add(scope, record('b'));
+      await nextTurn();
+      vi.advanceTimersByTime(50 * times - 1);
+      expect(await isWrittenSoon(paused)).toBe(false);
+      vi.advanceTimersByTime(1);
+      expect(await isWrittenSoon(paused)).toBe(true);
+    } finally {
+      vi.useRealTimers();
     }
   });
 
@@ -94,7 +124,10 @@ describe('a reader', () => {
   const COUNT = 1_000;
 
   /** Rows that each turn of maintenance takes in. */
-  async function takenIn(isCalled: () => boolean): Promise<number[]> {
+  async function takenIn(
+    isCalled: () => boolean,
+    notePending: (count: number) => void = () => {},
+  ): Promise<number[]> {
     const path = temporaryDirectory();
     const writer = await openTestDatabase({ path }, { role: { kind: 'writer', keepsCells: false } });
     const scope = await makeCollection(writer);
@@ -107,7 +140,7 @@ describe('a reader', () => {
     const indexTuning = { cells: { startCount: 64 } };
     const reader = await openTestDatabase(
       { path },
-      { role, isCalled, clock: tickingClock(0.1), indexTuning },
+      { role, isCalled, notePending, clock: tickingClock(0.1), indexTuning },
     );
     await reader.query(scope, queryRequest([rows[0]!]));
     const taken: number[] = [];
@@ -117,6 +150,7 @@ describe('a reader', () => {
       if (vectors.waitingCount < waiting) taken.push(waiting - vectors.waitingCount);
       waiting = vectors.waitingCount;
     }
+    await reader.settle(scope);
     return taken;
   }
 
@@ -127,28 +161,41 @@ describe('a reader', () => {
     expect(Math.max(...alone)).toBeGreaterThan(128);
     expect(Math.max(...called)).toBe(64);
   });
+
+  it('tells after each turn of maintenance how many rows its queries look at meanwhile', async () => {
+    const pending: number[] = [];
+    await takenIn(
+      () => true,
+      (count) => pending.push(count),
+    );
+    // Of the rows that wait, each turn takes in 64; all are looked at until the recall is known.
+    expect(pending).toContain(COUNT);
+    expect(pending.every((count) => count <= COUNT)).toBe(true);
+    expect(pending.at(-1)).toBe(0);
+  });
 });
 
 it('threads are told of the calls that a reader has been sent, and of reads', async () => {
   const path = temporaryDirectory();
   const program = join(path, 'counting.mjs');
-  // Answers with the count, once it has changed.
+  // Answers with the count of calls, once it has changed, that of reads, and how many are under way.
   writeFileSync(
     program,
     `import { parentPort, workerData } from 'node:worker_threads';
     let known = 0;
     const answer = (callId, isLast) => {
-      const [count, reads] = workerData.readCounts;
+      const [count, , ...reads] = workerData.readCounts;
       if (count === known && !isLast) return setTimeout(() => answer(callId, performance.now() > 10_000), 1);
       known = count;
-      parentPort.postMessage({ kind: 'result', callId, value: [count, reads] });
+      parentPort.postMessage({ kind: 'result', callId, value: [count, ...reads] });
     };
     parentPort.on('message', ({ kind, callId }) => kind === 'call' && answer(callId, false));
     parentPort.postMessage({ kind: 'opened' });`,
   );
   const backend = await openTestDatabase({ path, threads: 2 }, { workerUrl: pathToFileURL(program) });
   const scope = { ...SCOPE, collectionId: 'any' };
-  expect(await backend.heartbeat()).toEqual([1, 0]);
-  expect(await backend.count(scope)).toEqual([2, 0]);
-  expect(await backend.get(scope, getRequest())).toEqual([3, 1]);
+  expect(await backend.heartbeat()).toEqual([1, 0, 0]);
+  expect(await backend.count(scope)).toEqual([2, 0, 0]);
+  expect(await backend.get(scope, getRequest())).toEqual([3, 1, 1]);
+  expect(await backend.heartbeat()).toEqual([4, 1, 0]);
 });
