@@ -21,6 +21,7 @@ export interface Reads {
   readonly pendingCount: number;
 }
 
+/** What there is to learn where nobody else reads. */
 export const NO_READS: Reads = { count: 0, underWayCount: 0, pendingCount: 0 };
 
 /** See the top of this file. Counts begin anew after 2³², and are compared for being equal. */

@@ -281,9 +281,7 @@ export class CollectionIndexes {
     return this.#documents;
   }
 
-  /**
-   * Forgets everything; the next call loads anew. For after a transaction whose changes were seen but undone.
-   */
+  /** Forgets everything; the next call loads anew. Also for after changes that were seen but undone. */
   drop(): void {
     this.#forgetContents();
     this.#slots = null;
@@ -372,10 +370,12 @@ export class CollectionIndexes {
       vectors.announceMissing(this.#live);
       return;
     }
-    const slots = this.#live.toArray();
-    this.#source(dimension).read(slots, slots.length, (index, embedding) => {
-      vectors.set(slots[index]!, embedding);
-    });
+    this.#readInto(vectors, this.#live.toArray(), dimension);
+  }
+
+  /** Reads the embeddings of some slots, ascending, into a vector index. */
+  #readInto(vectors: ClusteredIndex, slots: Uint32Array, dimension: number): void {
+    this.#source(dimension).read(slots, slots.length, (i, embedding) => vectors.set(slots[i]!, embedding));
   }
 
   #load(state: StoreState): void {
@@ -435,15 +435,17 @@ export class CollectionIndexes {
     // Ascending rows keep the list of rows sorted and touch each vector block once.
     changed.sort(([a], [b]) => a - b);
     const isContentLoaded = this.#documents !== null || !this.#columns.isEmpty;
+    const unread: number[] = [];
     for (const [row, checksum] of changed) {
       const slot = slots.slotOf(row);
       if (checksum === null) {
         if (slot !== -1) this.#bury(slot);
       } else {
-        this.#touch(slots, row, slot, checksum, state);
+        this.#touch(slots, row, slot, checksum, unread);
         if (isContentLoaded) this.#loadContent(slots.slotOf(row), row);
       }
     }
+    if (unread.length > 0) this.#readInto(this.#vectors!, Uint32Array.from(unread), state.dimension!);
   }
 
   /** The same where tombstones that were not followed are gone: compares all rows. */
@@ -452,26 +454,25 @@ export class CollectionIndexes {
     const { rows, checksums } = this.#store.rows(state.recordCount);
     let next = 0;
     const slotCount = slots.count;
+    const unread: number[] = [];
     for (let slot = 0; slot < slotCount; slot++) {
       if (!this.#live.has(slot)) continue;
       if (rows[next] !== slots.rowAt(slot)) this.#bury(slot);
-      else this.#touch(slots, rows[next]!, slot, checksums[next++]!, state);
+      else this.#touch(slots, rows[next]!, slot, checksums[next++]!, unread);
     }
-    for (; next < rows.length; next++) this.#touch(slots, rows[next]!, -1, checksums[next]!, state);
+    for (; next < rows.length; next++) this.#touch(slots, rows[next]!, -1, checksums[next]!, unread);
+    if (unread.length > 0) this.#readInto(this.#vectors!, Uint32Array.from(unread), state.dimension!);
   }
 
-  /** Notes that a row has an embedding with a checksum; `slot` is −1 for a new row. */
-  #touch(slots: SlotRows, row: number, slot: number, checksum: number, { dimension }: StoreState): void {
+  /** Notes a row's checksum; `slot` is −1 for a new row. Slots whose embeddings are wanted go to `unread`. */
+  #touch(slots: SlotRows, row: number, slot: number, checksum: number, unread: number[]): void {
     if (slot !== -1 && slots.checksumAt(slot) === checksum) return;
     const changed = slot === -1 ? slots.push(row, checksum) : slot;
     slots.setChecksum(changed, checksum);
     this.#live.add(changed);
     if (this.#vectors === null) return;
     if (this.#vectors.isLazy) this.#vectors.announce(changed);
-    else
-      this.#store
-        .vectors(dimension!)
-        .readMany([row], [checksum], 1, (_, embedding) => this.#vectors!.set(changed, embedding));
+    else unread.push(changed);
     this.#isSettled = false;
   }
 
