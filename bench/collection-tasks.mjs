@@ -171,6 +171,36 @@ export async function reopen({ path: store, query, memory }) {
   });
 }
 
+/** Adds batches while one caller queries: what each query took, records/s, stalls of the event loop. */
+async function queryBeside(collection, query, batches) {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const start = now();
+  let added = 0;
+  let isAdding = true;
+  const adding = (async () => {
+    for (const batch of batches) {
+      await collection.add(batch);
+      added += batch.ids.length;
+    }
+    isAdding = false;
+  })();
+  const busy = [];
+  for (let i = 0; isAdding; i++) {
+    const sent = now();
+    await ask(collection, query(i % QUERY_COUNT));
+    busy.push({ ms: now() - sent, added });
+    await nextTurn();
+  }
+  await adding;
+  const rate = (1000 * added) / (now() - start);
+  const settling = now();
+  await collection.settle();
+  const settleMs = now() - settling;
+  delay.disable();
+  return { busy, rate, settleMs, stall: delay.max / 1e6, stallP999: delay.percentile(99.9) / 1e6 };
+}
+
 /** Latencies of queries in an idle store, while `count` records are added, and after that. */
 export async function load({ path: store, count, threads }) {
   const query = readQueries(QUERY_COUNT);
@@ -182,34 +212,24 @@ export async function load({ path: store, count, threads }) {
     // The batches are a hundred thousand young objects, whose move is none of the database's business.
     globalThis.gc();
     const idle = await askAll(collection, query, QUERY_COUNT);
-
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    const start = now();
-    let isAdding = true;
-    const adding = (async () => {
-      for (const batch of batches) await collection.add(batch);
-      isAdding = false;
-    })();
-    const busy = [];
-    for (let i = 0; isAdding; i++) {
-      const sent = now();
-      await ask(collection, query(i % QUERY_COUNT));
-      busy.push(now() - sent);
-      await nextTurn();
-    }
-    await adding;
-    const rate = (1000 * count) / (now() - start);
-    const settling = now();
-    await collection.settle();
-    const settleMs = now() - settling;
-    delay.disable();
-
+    const { busy, ...beside } = await queryBeside(collection, query, batches);
     await askAll(collection, query, 200);
     const after = await askAll(collection, query, QUERY_COUNT);
-    const stall = delay.max / 1e6;
-    const stallP999 = delay.percentile(99.9) / 1e6;
-    return { idle: idle.times, busy, after: after.times, rate, stall, stallP999, settleMs };
+    return { ...beside, idle: idle.times, busy: busy.map(({ ms }) => ms), after: after.times };
+  });
+}
+
+/** The same while `count` records come to an empty store. */
+export async function fillUnderQueries({ path: store, count, threads }) {
+  const query = readQueries(QUERY_COUNT);
+  const batches = [...grownBatches(0, count)];
+  return withCollection({ path: store, threads }, async (collection) => {
+    await collection.add(batches.shift());
+    globalThis.gc();
+    const beside = await queryBeside(collection, query, batches);
+    await askAll(collection, query, 200);
+    const after = await askAll(collection, query, QUERY_COUNT);
+    return { ...beside, after: after.times };
   });
 }
 

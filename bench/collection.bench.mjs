@@ -16,6 +16,8 @@
  * - `reopen`: from making the client to the first answer, in a new process each time; the answer is checked.
  * - `load`: queries to an idle store and while as many records again are added, and how long the caller's
  *   event loop stood still.
+ * - `filling`: the same while all records come to an empty store, beside the idle store that it becomes; also
+ *   from the 32,768th record on, where cells begin.
  * - `memory`: resident memory of a process that holds the collection and has answered queries, less that of
  *   one that has loaded the same modules, relative to the floats; by default and with a compact budget; right
  *   after the queries, and at rest, when nothing was called for 25 s.
@@ -250,6 +252,42 @@ async function measureLoad({ store, directory, count, threads }) {
   ];
 }
 
+/** Records from which on a collection has cells. */
+const CELLS_FROM = 32_768;
+
+async function measureFilling({ directory, count, threads }) {
+  const task = { path: path.join(directory, 'filling'), count, threads };
+  const found = await inChild(TASKS, 'fillUnderQueries', task, { flags: ['--expose-gc'] });
+  const { busy, after, rate, settleMs } = found;
+  const idle = quantile(after, 0.99);
+  const at = `threads: ${threads}`;
+  const rowsOf = (name, times) =>
+    [0.5, 0.99, 1].map((share) => {
+      const value = quantile(times, share);
+      const which = share === 1 ? 'slowest' : `p${100 * share}`;
+      return {
+        measure: `${name}, ${which} ms, ${at}`,
+        value,
+        ...(share === 0.99 && { ratio: value / idle }),
+      };
+    });
+  const late = busy.filter(({ added }) => added >= CELLS_FROM);
+  return [
+    { measure: `filling: idle afterwards, p99 ms, ${at}`, value: idle },
+    ...rowsOf(
+      'filling: from the first record on',
+      busy.map(({ ms }) => ms),
+    ),
+    ...rowsOf(
+      'filling: since cells began',
+      late.map(({ ms }) => ms),
+    ),
+    { measure: 'filling: queries answered meanwhile', value: busy.length },
+    { measure: 'filling: records/s added meanwhile', value: rate },
+    { measure: 'filling: settled after, ms', value: settleMs },
+  ];
+}
+
 async function measureMemory({ store, count, compact }) {
   const floats = count * 512 * 4;
   const flags = ['--expose-gc'];
@@ -282,11 +320,12 @@ const PARTS = {
   churn: measureChurn,
   reopen: measureReopening,
   load: measureLoad,
+  filling: measureFilling,
   memory: measureMemory,
 };
 
 /** Parts that fill stores of their own. */
-const STORELESS = ['ingest', 'peer'];
+const STORELESS = ['ingest', 'peer', 'filling'];
 
 /** Runs the parts that were asked for, all unless `only` names some. */
 export async function run(options = {}) {
