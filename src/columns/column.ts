@@ -28,6 +28,12 @@ export class Column {
   #arrays: ArrayValues | null = null;
   readonly #trueSlots = new Bitset();
   readonly #falseSlots = new Bitset();
+  /** Slots that there is room for from the start; more come by and by. */
+  readonly #slotCount: number;
+
+  constructor(slotCount: number) {
+    this.#slotCount = slotCount;
+  }
 
   get bytes(): number {
     const parts = (this.#numbers?.bytes ?? 0) + (this.#strings?.bytes ?? 0) + (this.#arrays?.bytes ?? 0);
@@ -38,29 +44,40 @@ export class Column {
   /** Replaces what the slot holds. `undefined`, `null` and objects stand for nothing. */
   set(slot: number, value: JsonValue | undefined): void {
     this.clear(slot);
-    if (Array.isArray(value)) {
-      this.#arrays ??= new ArrayValues();
-      this.#arrays.set(
-        slot,
-        value.map(toScalar).filter((element) => element !== null),
-      );
-      this.#mark(slot, ARRAY);
-      return;
+    // By type, without an object for each value: a third of the time of loading all columns.
+    switch (typeof value) {
+      case 'string':
+        this.#strings ??= new StringValues(this.#slotCount);
+        this.#strings.set(slot, value);
+        this.#mark(slot, STRING);
+        return;
+      case 'boolean':
+        (value ? this.#trueSlots : this.#falseSlots).add(slot);
+        this.#mark(slot, BOOL);
+        return;
+      case 'number':
+      case 'bigint':
+        this.#setNumber(slot, value);
+        return;
+      default:
+        if (value instanceof Double) this.#setNumber(slot, value.value);
+        else if (Array.isArray(value)) this.#setArray(slot, value);
     }
-    const scalar = toScalar(value);
-    if (scalar === null) return;
-    if (scalar.type === 'string') {
-      this.#strings ??= new StringValues();
-      this.#strings.set(slot, scalar.value);
-      this.#mark(slot, STRING);
-    } else if (scalar.type === 'bool') {
-      (scalar.value ? this.#trueSlots : this.#falseSlots).add(slot);
-      this.#mark(slot, BOOL);
-    } else {
-      this.#numbers ??= new NumberValues();
-      this.#numbers.set(slot, scalar.value);
-      this.#mark(slot, NUMBER);
-    }
+  }
+
+  #setNumber(slot: number, value: number | bigint): void {
+    this.#numbers ??= new NumberValues(this.#slotCount);
+    this.#numbers.set(slot, value);
+    this.#mark(slot, NUMBER);
+  }
+
+  #setArray(slot: number, value: readonly JsonValue[]): void {
+    this.#arrays ??= new ArrayValues();
+    this.#arrays.set(
+      slot,
+      value.map(toScalar).filter((element) => element !== null),
+    );
+    this.#mark(slot, ARRAY);
   }
 
   /** Whether the slot holds what `set` would put there. */
@@ -149,7 +166,7 @@ export class Column {
 
   #mark(slot: number, kind: number): void {
     if (slot >= this.#kinds.length) {
-      const grown = new Uint8Array(grownLength(this.#kinds.length, slot));
+      const grown = new Uint8Array(grownLength(this.#kinds.length, slot, this.#slotCount));
       grown.set(this.#kinds);
       this.#kinds = grown;
     }

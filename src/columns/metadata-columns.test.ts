@@ -209,3 +209,22 @@ describe('holds', () => {
     expect(new MetadataColumns().holds(0, '{"a":1}')).toBe(true);
   });
 });
+
+it('columns whose slots are counted beforehand take no more room than those, and grow all the same', () => {
+  const values = (slot: number): string => `{"n":${slot},"s":"${slot % 3}","even":${slot % 2 === 0}}`;
+  const fill = (columns: MetadataColumns, first: number, end: number): void => {
+    for (let slot = first; slot < end; slot++) columns.set(slot, values(slot));
+  };
+  const [counted, uncounted] = [new MetadataColumns(), new MetadataColumns()];
+  counted.addKeys(['n', 's', 'even'], 1_060);
+  uncounted.addKeys(['n', 's', 'even']);
+  for (const columns of [counted, uncounted]) fill(columns, 0, 1_060);
+  expect(counted.bytes).toBeLessThan(0.7 * uncounted.bytes);
+  for (const columns of [counted, uncounted]) fill(columns, 1_060, 3_000);
+  for (const where of [{ n: { $gte: 1_000 } }, { s: '1' }, { even: false }]) {
+    const condition = parseWhere(where) as MetadataCondition;
+    const found = counted.evaluate(condition, Bitset.full(3_000));
+    expect(found.toArray()).toEqual(uncounted.evaluate(condition, Bitset.full(3_000)).toArray());
+    expect(found.count()).toBeGreaterThan(900);
+  }
+});

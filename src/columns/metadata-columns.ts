@@ -28,10 +28,13 @@ export class MetadataColumns {
     return this.#columns.has(key);
   }
 
-  /** Makes empty columns for new keys. They answer rightly once every record has been `set`. */
-  addKeys(keys: readonly string[]): void {
+  /**
+   * Makes empty columns for new keys, with room for so many slots. They answer rightly once every record has
+   * been `set`.
+   */
+  addKeys(keys: readonly string[], slotCount = 0): void {
     for (const key of keys) {
-      if (!this.#columns.has(key)) this.#columns.set(key, new Column());
+      if (!this.#columns.has(key)) this.#columns.set(key, new Column(slotCount));
     }
   }
 

@@ -28,6 +28,13 @@ export class NumberValues {
    */
   readonly #inexact = new Map<number, bigint>();
 
+  /** Slots that there is room for once there is a value. */
+  readonly #slotCount: number;
+
+  constructor(slotCount: number) {
+    this.#slotCount = slotCount;
+  }
+
   get bytes(): number {
     return this.#values.byteLength + this.#present.words.byteLength + this.#inexact.size * 64;
   }
@@ -38,7 +45,7 @@ export class NumberValues {
       return;
     }
     if (slot >= this.#values.length) {
-      const grown = new Float64Array(grownLength(this.#values.length, slot));
+      const grown = new Float64Array(grownLength(this.#values.length, slot, this.#slotCount));
       grown.set(this.#values);
       this.#values = grown;
     }

@@ -8,10 +8,11 @@
 
 /**
  * How long an array must be to hold `slot`: at least doubled, so that growing is linear in all, and a
- * multiple of 32, so that a word of slots never ends outside it.
+ * multiple of 32, so that a word of slots never ends outside it. `expected` is how many slots there will be,
+ * where that is known.
  */
-export function grownLength(length: number, slot: number): number {
-  return Math.max(length * 2, (slot + 32) & ~31, 64);
+export function grownLength(length: number, slot: number, expected = 0): number {
+  return Math.max(length * 2, (Math.max(slot + 1, expected) + 31) & ~31, 64);
 }
 
 /**

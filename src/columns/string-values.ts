@@ -9,13 +9,20 @@ export class StringValues {
   /** 0 where the slot has no string. */
   #codes = new Uint32Array(0);
 
+  /** Slots that there is room for once there is a value. */
+  readonly #slotCount: number;
+
+  constructor(slotCount: number) {
+    this.#slotCount = slotCount;
+  }
+
   get bytes(): number {
     return this.#codes.byteLength + this.#dictionary.bytes;
   }
 
   set(slot: number, value: string): void {
     if (slot >= this.#codes.length) {
-      const grown = new Uint32Array(grownLength(this.#codes.length, slot));
+      const grown = new Uint32Array(grownLength(this.#codes.length, slot, this.#slotCount));
       grown.set(this.#codes);
       this.#codes = grown;
     }

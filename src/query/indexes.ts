@@ -248,7 +248,7 @@ export class CollectionIndexes {
     const valueCount = (keys.length + others.length) * this.#slots!.count;
     const wanted = valueCount <= EAGER_VALUES_MAX ? [...keys, ...others] : keys;
     const missing = new Set(wanted.filter((key) => !this.#columns.hasKey(key)));
-    this.#columns.addKeys([...missing]);
+    this.#columns.addKeys([...missing], this.#slots!.count);
     this.#wholly(() => {
       for (const record of this.#store.scan()) {
         if (record.metadata !== null) this.#columns.set(this.liveSlotOf(record.row), record.metadata);

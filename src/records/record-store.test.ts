@@ -1,4 +1,4 @@
-import { copyFileSync, statSync } from 'node:fs';
+import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { batchOf, type TestRecord } from '../../test/support/batches.ts';
@@ -342,5 +342,51 @@ describe('a full disk', () => {
     store.database.pragma('max_page_count = 1000000');
     add(store, ...many);
     expect(store.read((state) => state.recordCount)).toBe(401);
+  });
+});
+
+describe('a scan', () => {
+  const COUNT = 400;
+
+  function filled(path: string | null = null): RecordStore {
+    const store = open(path);
+    add(store, ...Array.from({ length: COUNT }, (_, i) => ({ id: `r${i}`, embedding: [i] })));
+    return store;
+  }
+
+  it('reads each record once, in order, from an offset and up to a limit', () => {
+    const store = filled();
+    const gone = new Set([0, 63, 64, 65, 127, 128, 399]);
+    write(store, (writer) => writer.delete([...gone].map((i) => store.byId(`r${i}`)!.row)));
+    const left = Array.from({ length: COUNT }, (_, i) => i).filter((i) => !gone.has(i));
+    const expected = left.map((i) => `r${i}`);
+    for (const limit of [null, 0, 1, 63, 64, 65, 128, 130, COUNT]) {
+      for (const offset of [0, 1, 64, 100, left.length - 64, left.length, COUNT]) {
+        const found = store.read(() => Array.from(store.scan(limit, offset), ({ id }) => id));
+        expect(found).toEqual(expected.slice(offset, limit === null ? undefined : offset + limit));
+      }
+    }
+  });
+
+  it('ends where damage leads back to rows that it has read', () => {
+    const path = join(temporaryDirectory(), 'records.sqlite3');
+    const made = filled(path);
+    made.database.pragma('wal_checkpoint(TRUNCATE)');
+    const root = Number(
+      made.database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'records'").get()![0],
+    );
+    const pageBytes = Number(made.database.pragma('page_size'));
+    made.close();
+    const bytes = readFileSync(path);
+    const page = bytes.subarray((root - 1) * pageBytes, root * pageBytes);
+    // An interior page of a table: cells that begin with the number of a child.
+    expect(page[0]).toBe(5);
+    const childAt = (cell: number): number => page.readUInt16BE(12 + 2 * cell);
+    page.writeUInt32BE(page.readUInt32BE(childAt(0)), childAt(3));
+    writeFileSync(path, bytes);
+    const store = open(path);
+    const scan = (): string[] => store.read(() => ids(store));
+    expect(scan).toThrow(expect.objectContaining({ code: 'TESSERA_CORRUPT' }) as Error);
+    expect(scan).toThrow('in two places');
   });
 });

@@ -55,8 +55,8 @@ export function decodeRecord(columns: SqlRow, id?: string): StoredRecord {
     vectorChecksum: columns[6] as number,
   };
   // A flipped bit can turn a text into a blob of the same bytes.
-  const texts = [record.document, record.uri, record.metadata];
-  if (typeof record.id !== 'string' || texts.some((text) => text !== null && typeof text !== 'string')) {
+  const { id: ownId, document, uri, metadata } = record;
+  if (typeof ownId !== 'string' || !isText(document) || !isText(uri) || !isText(metadata)) {
     throw corruptRecord(record.row, null, 'a text is stored as something else');
   }
   if (recordChecksum(record) !== columns[7])
@@ -65,6 +65,10 @@ export function decodeRecord(columns: SqlRow, id?: string): StoredRecord {
     throw corruptRecord(record.row, record.id, `the index of ids finds it under ${JSON.stringify(id)}`);
   }
   return record;
+}
+
+function isText(value: unknown): boolean {
+  return value === null || typeof value === 'string';
 }
 
 /** The error for a record that cannot be believed. */
