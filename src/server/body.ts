@@ -3,6 +3,7 @@ import { LIMITS } from '../api/index.ts';
 import { DatabaseError, Double, type JsonValue, parseJson } from '../base/index.ts';
 import { bodyTooLarge, type Pass } from './admission.ts';
 import type { Incoming } from './exchange.ts';
+import { plainJson } from './plain-text.ts';
 
 const JSON_TYPE = /^application\/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)/i;
 
@@ -35,13 +36,27 @@ export async function readJsonBody(incoming: Incoming, pass: Pass, bytesMax: num
     // A body that breaks off is the client's doing, and no fault of ours to be logged.
     throw cause instanceof DatabaseError ? cause : brokenOff(cause);
   });
-  const text = decodeText(bytes);
-  const value = parseText(text);
+  const { text, value } = parseBody(bytes);
   // The walk over every number of a query would take a tenth of its time.
   if (hasManyBrackets(text, DEPTH_MAX) && isDeeperThan(value, DEPTH_MAX)) {
     throw malformed(`recursion limit exceeded: expected at most ${DEPTH_MAX} levels of nesting`);
   }
   return value;
+}
+
+/** The value of a body, and a text of it. */
+function parseBody(bytes: Uint8Array): { text: string; value: JsonValue } {
+  const plain = plainJson(bytes);
+  if (plain !== null) {
+    try {
+      return { text: plain, value: parseJson(plain) };
+    } catch (cause) {
+      // Once more as it was sent, so that the refusal speaks of that; with a byte order mark it is none.
+      if (!(cause instanceof DatabaseError)) throw cause;
+    }
+  }
+  const text = decodeText(bytes);
+  return { text, value: parseText(text) };
 }
 
 function decodeText(bytes: Uint8Array): string {

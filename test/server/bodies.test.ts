@@ -98,6 +98,28 @@ describe('every route with a body', () => {
     }
   });
 
+  test('speaks of a large body as it was sent, whatever it was read as', async () => {
+    const path = '/api/v2/tenants';
+    const filling = 'x'.repeat(1_100_000);
+    for (const tail of ['’é', '"a":"’"', '\\’']) {
+      const body = `{"name":"é’","filling":"${filling}"}${tail}`;
+      const { status, json } = await harness.send('POST', path, body);
+      expect(status).toBe(400);
+      let reason = '';
+      try {
+        JSON.parse(body);
+      } catch (error) {
+        reason = (error as Error).message;
+      }
+      const message = `Failed to parse the request body as JSON: Expected a JSON text. ${reason}`;
+      expect(json).toMatchObject({ code: 'TESSERA_INVALID_JSON', message });
+    }
+    const marked = `\ufeff{"name":"large é’","filling":"${filling}"}`;
+    expect((await harness.send('POST', path, marked)).status).toBe(200);
+    const found = await harness.send('GET', `${path}/${encodeURIComponent('large é’')}`);
+    expect(found.json).toMatchObject({ name: 'large é’' });
+  });
+
   test('refuses text that is not UTF-8 with 400 rather than storing something else', async () => {
     const body = new Uint8Array([...new TextEncoder().encode('{"name":"'), 0xff, 0x22, 0x7d]);
     const request = new Request('http://server/api/v2/tenants', { method: 'POST', body });
