@@ -5,8 +5,8 @@
  * table 4W · codes of the query 2W · factors of the rotation · mean 4W · sum 4W · direction 4W · best 4K ·
  * candidates 8N · scales 4S · squares 4S · nearest 4S · rows 4W·S. Then blocks of entries (drawn in
  * kernel/assembly/entries.ts), of which some that follow one another may serve as one region for what
- * grows: that of the cells, the mask of a search, and the marks of the blocks. One that has become too small
- * gives way to new blocks, and its own are free for entries; so growing moves no entry.
+ * grows: that of the cells, the mask of a search, and the lists of what it allows. One that has become too
+ * small gives way to new blocks, and its own are free for entries; so growing moves no entry.
  *
  * The region for `C` cells, a multiple of 32: list 4C · dots 4C · hopes 4C · heap 8C + 16 · facts 32C ·
  * blocks of centres (4W + 512)·C/32 · codes of the centres C·W · centres 4C·W.
@@ -58,7 +58,7 @@ export const FIELD = {
   candidateCount: 30,
   spread: 31,
   reach: 32,
-  marks: 33,
+  hasLists: 33,
   unread: 34,
 } as const;
 

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { Bitset } from '../base/index.ts';
 import { CellMembers } from './cell-members.ts';
+import { OUTSIDE } from './cell-request.ts';
+import type { CellTable } from './cell-table.ts';
 
 const COUNT = 1_000;
 
@@ -40,4 +43,24 @@ test('all slots that a cell lacks are taken out, and those beside the one that l
     const isOut = slot % 10 === 3 || slot % 10 === 4;
     expect(members.cellOf(slot)).toBe(isOut ? -1 : slot % 10);
   }
+});
+
+test('only slots in cells have entries, whatever comes and goes outside', () => {
+  const members = new CellMembers();
+  const outside = (): boolean => members.slotPlaces.entries.every((entry) => entry >= OUTSIDE);
+  for (let slot = 0; slot < 100; slot++) members.add(slot, slot % 7 === 0);
+  expect(outside()).toBe(true);
+  for (let slot = 0; slot < 100; slot += 3) members.remove(slot, undefined);
+  expect(outside()).toBe(true);
+  for (let slot = 1; slot < 100; slot += 3) members.moveOut(slot, slot % 2 === 0, undefined);
+  expect(outside()).toBe(true);
+  const live = new Bitset(100);
+  for (let slot = 0; slot < 100; slot++) if (slot % 3 !== 0) live.add(slot);
+  expect(members.faults(live, undefined)).toEqual([]);
+  // A cell whose only entry this is.
+  const table = { add: () => 5, remove: () => 50 } as unknown as CellTable;
+  members.moveTo(50, 3, table, 0);
+  expect(members.slotPlaces.entries[50]).toBe(5);
+  members.remove(50, table);
+  expect(outside()).toBe(true);
 });

@@ -6,7 +6,7 @@
  * part in the same call in which it enters another.
  */
 import { assert, type Bitset } from '../base/index.ts';
-import { NO_ENTRY, type SlotPlaces } from './cell-request.ts';
+import { NO_ENTRY, OUTSIDE, type SlotPlaces } from './cell-request.ts';
 import type { CellTable } from './cell-table.ts';
 import type { SlotsOf } from './clustered-types.ts';
 import { SlotList } from './slot-list.ts';
@@ -35,6 +35,7 @@ export class CellMembers {
   /** Slots whose vectors the codes cannot express; searched exactly for ever. */
   readonly apart: SlotList = new SlotList();
   #cells: Int32Array = new Int32Array(0);
+  /** Entries of slots in cells; of the others `OUTSIDE` and their place in the list. */
   #places = new Uint32Array(0);
   #liveCount = 0;
   #peakCount = 0;
@@ -88,7 +89,7 @@ export class CellMembers {
     const cells = new Int32Array(capacity).fill(ABSENT, had);
     cells.set(this.#cells);
     this.#cells = cells;
-    const places = new Uint32Array(capacity);
+    const places = new Uint32Array(capacity).fill(OUTSIDE, had);
     places.set(this.#places);
     this.#places = places;
   }
@@ -99,7 +100,7 @@ export class CellMembers {
     assert(this.#cells[slot] === ABSENT, 'A slot was added to the index twice.');
     this.#count(1);
     this.#cells[slot] = isApart ? APART : WAITING;
-    this.#places[slot] = (isApart ? this.apart : this.waiting).push(slot);
+    this.#places[slot] = OUTSIDE + (isApart ? this.apart : this.waiting).push(slot);
   }
 
   /** Lets a slot go from wherever it is. */
@@ -107,6 +108,7 @@ export class CellMembers {
     assert(this.has(slot), `Slot ${slot} is not in the index.`);
     this.#leave(slot, table);
     this.#cells[slot] = ABSENT;
+    this.#places[slot] = OUTSIDE;
     this.#liveCount--;
   }
 
@@ -171,7 +173,7 @@ export class CellMembers {
     const expelIfMissing = (slot: number): void => {
       if (this.#cells[slot] !== cell || this.#places[slot] !== NO_ENTRY) return;
       this.#cells[slot] = WAITING;
-      this.#places[slot] = this.waiting.push(slot);
+      this.#places[slot] = OUTSIDE + this.waiting.push(slot);
       rest--;
     };
     if (leaving !== -1) expelIfMissing(leaving);
@@ -184,7 +186,7 @@ export class CellMembers {
   moveOut(slot: number, isApart: boolean, table: CellTable | undefined): void {
     this.#leave(slot, table);
     this.#cells[slot] = isApart ? APART : WAITING;
-    this.#places[slot] = (isApart ? this.apart : this.waiting).push(slot);
+    this.#places[slot] = OUTSIDE + (isApart ? this.apart : this.waiting).push(slot);
   }
 
   /** Gives each slot the number that `slotOf` has for it; all that are in the index have one. */
@@ -249,8 +251,8 @@ export class CellMembers {
         note(slot, cell, entries[i]!);
       });
     }
-    for (let i = 0; i < this.waiting.count; i++) note(this.waiting.at(i), WAITING, i);
-    for (let i = 0; i < this.apart.count; i++) note(this.apart.at(i), APART, i);
+    for (let i = 0; i < this.waiting.count; i++) note(this.waiting.at(i), WAITING, OUTSIDE + i);
+    for (let i = 0; i < this.apart.count; i++) note(this.apart.at(i), APART, OUTSIDE + i);
     const faults: number[] = [];
     live.forEach((slot) => {
       if (seen.get(slot) !== 1) faults.push(slot);
@@ -269,7 +271,7 @@ export class CellMembers {
       return;
     }
     const list = cell === WAITING ? this.waiting : this.apart;
-    this.#places[list.removeAt(place)] = place;
+    this.#places[list.removeAt(place - OUTSIDE)] = place;
   }
 
   #count(added: number): void {

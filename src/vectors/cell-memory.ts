@@ -74,6 +74,11 @@ export class CellMemory {
     return this.rotation.width;
   }
 
+  /** One more than the largest number of a block. */
+  get blockCount(): number {
+    return this.#blockCount;
+  }
+
   /** Bytes that are in use; more are reserved. */
   get byteCount(): number {
     return this.blockAt(this.#blockCount);
@@ -84,7 +89,7 @@ export class CellMemory {
     return this.blockAt(this.#maskRegion.first);
   }
 
-  /** Where the marks of the blocks are, a byte for each, once `clearMarks` has made room for them. */
+  /** Where the marks are, once `reserveMarks` has made room for them. */
   get marks(): number {
     return this.blockAt(this.#marksRegion.first);
   }
@@ -152,17 +157,12 @@ export class CellMemory {
     this.maskCapacity = capacity;
   }
 
-  /** Makes room for a mark of every block, and clears them; false where there is no memory for that. */
-  clearMarks(): boolean {
-    if (this.#marksRegion.blocks * this.blockBytes < this.#blockCount && !this.#growMarks()) return false;
-    this.bytes.fill(0, this.marks, this.marks + this.#blockCount);
-    return true;
-  }
-
-  #growMarks(): boolean {
+  /** Makes room for marks of so many words; false where there is no memory for them. */
+  reserveMarks(wordCount: number): boolean {
+    const bytes = 4 * wordCount;
+    if (bytes <= this.#marksRegion.blocks * this.blockBytes) return true;
     try {
-      // A block more than that, since the marks of the region's own blocks are in it as well.
-      const region = this.#appendRegion(Math.ceil(this.#blockCount * 1.25) + this.blockBytes);
+      const region = this.#appendRegion(Math.ceil(bytes * 1.25));
       this.#release(this.#marksRegion);
       this.#marksRegion = region;
       return true;

@@ -10,10 +10,19 @@ import { ESTIMATE_DEVIATION, effortOf } from './effort.ts';
  */
 const NARROW_SHARE = 0.4;
 
+/**
+ * The share of a residual that points in some direction varies by one in the root of the dimensions. What
+ * `Effort.reach` says holds for 512; for fewer, this many times the difference is added (docs/adr/0010).
+ */
+const REACH_DEVIATIONS = 2.5;
+const REACH_WIDTH = 512;
+
 /** Stands for the entry of a slot in a cell whose entries were not read yet. */
 export const NO_ENTRY = 0xffffffff;
+/** From here on numbers are no entries: the blocks of a memory are fewer. */
+export const OUTSIDE = 0x80000000;
 
-/** The cell of each slot, negative for none, and its entry there. */
+/** The cell of each slot, negative for none, and its entry there: below `OUTSIDE` if there is one. */
 export interface SlotPlaces {
   readonly cells: Int32Array;
   readonly entries: Uint32Array;
@@ -61,12 +70,13 @@ export function requestOf(asked: Asked, { space, width, spread, members }: Searc
   const { allowed, allowedCount } = asked;
   const { slack, doubt, reach } = effortOf(asked.level);
   const isFiltered = allowedCount < members.liveCount;
+  const deviation = 1 / Math.sqrt(width) - 1 / Math.sqrt(REACH_WIDTH);
   const isNarrow = allowedCount < members.liveCount * NARROW_SHARE;
   return {
     k: Math.min(asked.k, allowedCount),
     slack: slack * (space === 'ip' ? Math.sqrt(spread) * asked.norm : spread),
     spread,
-    reach: isFiltered && space !== 'ip' ? reach : 0,
+    reach: isFiltered && space !== 'ip' ? reach + REACH_DEVIATIONS * Math.max(0, deviation) : 0,
     doubt: (doubt * ESTIMATE_DEVIATION) / Math.sqrt(width),
     mask: isFiltered ? allowed.words : undefined,
     places: isNarrow ? members.slotPlaces : undefined,

@@ -18,9 +18,10 @@
  */
 import { assert } from '../base/index.ts';
 import { CANDIDATES_MAX, centreBlockBytesFor, ENTRIES, FACT_BYTES, FIELD } from './cell-layout.ts';
+import { CellMarks } from './cell-marks.ts';
 import { CENTRE_LEVELS, CellMemory, NO_BLOCK } from './cell-memory.ts';
 import type { CellSketch } from './cell-outline.ts';
-import { type CellRequest, NO_ENTRY, type SlotPlaces } from './cell-request.ts';
+import type { CellRequest } from './cell-request.ts';
 import { CellRows } from './cell-rows.ts';
 import type { Rotation } from './rotation.ts';
 
@@ -62,8 +63,7 @@ export class CellTable {
   readonly #candidateSlots = new Uint32Array(CANDIDATES_MAX);
   #cellCount = 0;
   readonly #freeCells: number[] = [];
-  /** Whether every cell and every block with an entry that the last mask allows is marked. */
-  #isMarked = false;
+  readonly #marks: CellMarks;
   /** A block of no cell, to compare entries in. */
   #scratchBlock: number | undefined;
   /** Sum of ‖r‖² over the entries of each cell, as far as known. */
@@ -74,6 +74,7 @@ export class CellTable {
     this.#dimension = dimension;
     this.#isCentred = isCentred;
     this.#memory = new CellMemory(rotation);
+    this.#marks = new CellMarks(this.#memory);
     this.#request = this.#memory.at.request / 4;
     this.rows = new CellRows(dimension, this.#memory);
   }
@@ -90,7 +91,9 @@ export class CellTable {
 
   /** Bytes held. */
   get bytes(): number {
-    return this.#memory.byteCount + this.#spreads.byteLength + this.#candidateSlots.byteLength;
+    return (
+      this.#memory.byteCount + this.#marks.bytes + this.#spreads.byteLength + this.#candidateSlots.byteLength
+    );
   }
 
   get width(): number {
@@ -177,7 +180,7 @@ export class CellTable {
     floats[place + ENTRIES] = slope;
     words[place + 2 * ENTRIES] = slot;
     words[fact + 5] = count + 1;
-    this.#isMarked = false;
+    this.#marks.forget();
     this.#spreads[cell]! += squared;
     this.#noteSpread(cell);
     this.changed.add(cell);
@@ -205,7 +208,7 @@ export class CellTable {
     floats[lastAt] = Number.NEGATIVE_INFINITY;
     this.#spreads[cell]! *= (count - 1) / count;
     words[fact + 5] = count - 1;
-    this.#isMarked = false;
+    this.#marks.forget();
     if (lastLane === 0) {
       words[fact + 4] = words[this.#nextAt(lastBlock)]!;
       memory.giveBlock(lastBlock);
@@ -236,7 +239,7 @@ export class CellTable {
   /** Gives the slot of every entry the number that `slotOf` has for it. */
   renumber(slotOf: Int32Array): void {
     const { words } = this.#memory;
-    this.#isMarked = false;
+    this.#marks.forget();
     for (let cell = 0; cell < this.#cellCount; cell++) {
       let rest = this.countOf(cell);
       for (const block of this.#blocksOf(cell)) {
@@ -336,7 +339,7 @@ export class CellTable {
   /** Gives all entries of a cell that was just read their slots. Returns them in the order of `slots`. */
   nameEntries(cell: number, slots: Uint32Array): Uint32Array {
     const { words } = this.#memory;
-    this.#isMarked = false;
+    this.#marks.forget();
     const entries = new Uint32Array(slots.length);
     this.#blocksOf(cell).forEach((block, i) => {
       const first = i * ENTRIES;
@@ -381,16 +384,17 @@ export class CellTable {
   /** Candidates for the `k` best scores for the query in `query`, which is multiplied by `scale`. */
   search(request: CellRequest, scale: number): CellCandidates {
     const { k, mask, places } = request;
-    if (mask !== undefined) this.#loadMask(mask);
-    // Marking may make the memory grow, which replaces its views.
-    const passesOver = mask !== undefined && places !== undefined && this.#mark(mask, places);
+    if (mask !== undefined) this.#marks.load(mask);
+    // Listing may make the memory grow, which replaces its views.
+    const isListed = mask !== undefined && places !== undefined;
+    const hasLists = isListed && this.#marks.list(mask, places, this.#cellCount);
     const { at, calls, floats, words, width, rotation } = this.#memory;
     if (this.#dimension < width) this.#memory.vector(at.query).fill(0, this.#dimension);
     calls.rotate(at.query, at.factors, width, rotation.span, rotation.rounds, scale);
     if (this.#isCentred) calls.addScaled(at.query, at.mean, width, -1);
     const fields = this.#request;
     words[fields + FIELD.mask] = mask === undefined ? 0 : this.#memory.mask;
-    words[fields + FIELD.marks] = passesOver ? this.#memory.marks : 0;
+    words[fields + FIELD.hasLists] = hasLists ? 1 : 0;
     words[fields + FIELD.k] = k;
     floats[fields + FIELD.slack] = request.slack;
     floats[fields + FIELD.doubt] = request.doubt;
@@ -415,44 +419,6 @@ export class CellTable {
       words[mark] = 0;
     }
     return unread;
-  }
-
-  /** Copies the mask of a search, unless it is that of the last one: queries of one call share a filter. */
-  #loadMask(mask: Uint32Array): void {
-    const { words, maskCapacity } = this.#memory;
-    const start = this.#memory.mask / 4;
-    const count = Math.min(maskCapacity, mask.length);
-    const end = start + maskCapacity;
-    let same = 0;
-    while (same < count && words[start + same] === mask[same]) same++;
-    if (same === count && words.subarray(start + count, end).every((word) => word === 0)) return;
-    this.#isMarked = false;
-    words.set(count === mask.length ? mask : mask.subarray(0, count), start);
-    words.fill(0, start + count, end);
-  }
-
-  /**
-   * Says of cells and blocks whether the mask allows an entry of them, unless that is said; false where there
-   * is no memory for it. O(cells + blocks + allowed slots).
-   */
-  #mark(mask: Uint32Array, places: SlotPlaces): boolean {
-    if (this.#isMarked) return true;
-    if (!this.#memory.clearMarks()) return false;
-    const { words, bytes, cells, marks: blockMarks } = this.#memory;
-    const [marks, stride] = [cells.facts / 4 + 6, FACT_BYTES / 4];
-    for (let cell = 0; cell < this.cellCount; cell++) words[marks + cell * stride] = 0;
-    for (let word = 0; word < mask.length; word++) {
-      for (let bits = mask[word]!; bits !== 0; bits &= bits - 1) {
-        const slot = (word << 5) + 31 - Math.clz32(bits & -bits);
-        const cell = places.cells[slot]!;
-        if (!(cell >= 0)) continue;
-        words[marks + cell * stride] = 1;
-        const entry = places.entries[slot]!;
-        if (entry !== NO_ENTRY) bytes[blockMarks + Math.floor(entry / ENTRIES)] = 1;
-      }
-    }
-    this.#isMarked = true;
-    return true;
   }
 
   /** Writes a cell's centre in every form. The cell has no entries. */
@@ -501,6 +467,7 @@ export class CellTable {
 
   #setCount(cell: number, count: number, spread: number): void {
     this.#memory.words[this.#factAt(cell) + 5] = count;
+    this.#marks.forget();
     this.#spreads[cell] = spread;
     this.#noteSpread(cell);
   }
@@ -536,6 +503,7 @@ export class CellTable {
     const fact = this.#factAt(cell);
     words[fact + 4] = NO_BLOCK;
     words[fact + 5] = 0;
+    words[fact + 6] = 0;
     words[fact + 7] = 0;
     if (cell % ENTRIES === 0) this.#clearCentreBlock(cell);
     words[this.#request + FIELD.cellCount] = ++this.#cellCount;

@@ -51,7 +51,7 @@ function listCells(p: usize): u32 {
   const heap: usize = load<u32>(p, at.HEAP);
   const hopes: usize = load<u32>(p, at.HOPES);
   let fact: usize = load<u32>(p, at.FACTS);
-  const what: usize = load<u32>(p, at.MARKS) == 0 ? 20 : 24;
+  const what: usize = load<u32>(p, at.HAS_LISTS) == 0 ? 20 : 24;
   let place = heap;
   for (let cell: u32 = 0; cell < cellCount; cell++) {
     store<f32>(place, load<f32>(hopes + (cell << 2)));
@@ -90,25 +90,33 @@ function score(p: usize, pairs: usize, count: u32): void {
 }
 
 /**
- * Looks at the first `count` entries, and perhaps places after them, of one block of the cell: `centre` is its
- * part of every score, `error` what an estimate may be off.
+ * Looks at the entries of one block of a cell for which `lanes` has a bit; where all of them are in one half
+ * of the block, at that alone. `centre` is the cell's part of every score, `error` what an estimate may be
+ * off. The slots are looked up in `mask`, unless that is 0.
  */
-function visitBlock(p: usize, block: usize, count: u32, centre: f32, error: f32, sums: usize): void {
+function visitBlock(p: usize, block: usize, lanes: u32, centre: f32, error: f32, mask: usize): void {
   const bytes = load<u32>(p, at.WIDTH) << 2;
-  const mask: usize = load<u32>(p, at.MASK);
+  const table: usize = load<u32>(p, at.TABLE);
+  const sums: usize = load<u32>(p, at.SUMS);
   const candidates: usize = load<u32>(p, at.CANDIDATES);
   const capacity = load<u32>(p, at.CAPACITY);
   const factors = block + bytes;
-  if (count > 16) sumBlock(block, load<u32>(p, at.TABLE), bytes, sums);
-  else sumHalfBlock(block, load<u32>(p, at.TABLE), bytes, sums);
-  const end: usize = count > 16 ? 32 : 16;
+  let lane: usize = 0;
+  let end: usize = 32;
+  if (lanes >> 16 == 0) {
+    end = 16;
+    sumHalfBlock(block, table, bytes, 0, sums);
+  } else if (<u16>lanes == 0) {
+    lane = 16;
+    sumHalfBlock(block, table, bytes, 4, sums + 32);
+  } else sumBlock(block, table, bytes, sums);
   const step = f32x4.splat(load<f32>(p, at.STEP));
   const offset = f32x4.splat(load<f32>(p, at.OFFSET));
   const common = f32x4.splat(centre);
   const estimates = sums + 64;
   const least = f32x4.splat(max(worstOfBest, floor) - error);
-  let promising = i32x4.splat(0);
-  for (let lane: usize = 0; lane < end; lane += 4) {
+  let passing: u32 = 0;
+  for (; lane < end; lane += 4) {
     const sum = f32x4.convert_i32x4_u(v128.load16x4_u(sums + (lane << 1)));
     const product = f32x4.add(f32x4.mul(sum, step), offset);
     const own = f32x4.add(
@@ -117,28 +125,25 @@ function visitBlock(p: usize, block: usize, count: u32, centre: f32, error: f32,
     );
     const four = f32x4.add(common, own);
     v128.store(estimates + (lane << 2), four);
-    promising = v128.or(promising, f32x4.gt(four, least));
+    passing |= <u32>i32x4.bitmask(f32x4.gt(four, least)) << <u32>lane;
   }
-  if (!v128.any_true(promising)) return;
-  for (let lane: usize = 0; lane < end; lane += 4) {
-    const limit = f32x4.splat(max(worstOfBest, floor) - error);
-    let passing = i32x4.bitmask(f32x4.gt(v128.load(estimates + (lane << 2)), limit));
-    while (passing != 0) {
-      const i = lane + <usize>ctz(passing);
-      passing &= passing - 1;
-      const slot = load<u32>(factors + (i << 2), 256);
-      if (mask != 0 && !((load<u32>(mask + ((slot >> 5) << 2)) >> (slot & 31)) & 1)) continue;
-      const estimate = load<f32>(estimates + (i << 2));
-      if (found == capacity) {
-        selectBetterHalf(candidates, capacity);
-        found = capacity >> 1;
-        floor = load<f32>(candidates + (<usize>found << 3));
-      }
-      store<f32>(candidates + (<usize>found << 3), estimate + error);
-      store<u32>(candidates + (<usize>found << 3), slot, 4);
-      found++;
-      if (estimate > worstOfBest) noteBest(load<u32>(p, at.BEST), load<u32>(p, at.K), estimate);
+  passing &= lanes;
+  while (passing != 0) {
+    const i: usize = ctz(passing);
+    passing &= passing - 1;
+    const estimate = load<f32>(estimates + (i << 2));
+    if (estimate <= max(worstOfBest, floor) - error) continue;
+    const slot = load<u32>(factors + (i << 2), 256);
+    if (mask != 0 && !((load<u32>(mask + ((slot >> 5) << 2)) >> (slot & 31)) & 1)) continue;
+    if (found == capacity) {
+      selectBetterHalf(candidates, capacity);
+      found = capacity >> 1;
+      floor = load<f32>(candidates + (<usize>found << 3));
     }
+    store<f32>(candidates + (<usize>found << 3), estimate + error);
+    store<u32>(candidates + (<usize>found << 3), slot, 4);
+    found++;
+    if (estimate > worstOfBest) noteBest(load<u32>(p, at.BEST), load<u32>(p, at.K), estimate);
   }
 }
 
@@ -159,6 +164,17 @@ function touch(block: usize, bytes: usize): void {
   touched = all;
 }
 
+/** Touches the block of a cell that a search looks at first. */
+function touchFirst(p: usize, cell: u32): void {
+  const fact: usize = <usize>load<u32>(p, at.FACTS) + (<usize>cell << 5);
+  let block = load<u32>(fact, 16);
+  if (block == NO_BLOCK) return;
+  const hasLists = load<u32>(p, at.HAS_LISTS) != 0;
+  if (hasLists) block = load<u32>(load<u32>(fact, 24), 8);
+  const bytes = (<usize>load<u32>(p, at.WIDTH) << 2) + (hasLists ? 256 : 384);
+  touch(<usize>load<u32>(p, at.BLOCKS) + <usize>block * load<u32>(p, at.BLOCK_BYTES), bytes);
+}
+
 /** The best centre's score, and its distance squared, negative until its cell was visited. */
 let first: f32 = 0;
 let firstSquared: f32 = 0;
@@ -166,38 +182,62 @@ let slack: f32 = 0;
 /** Cells so far whose entries were not read. */
 let unread: u32 = 0;
 
-/** Looks at the entries of a cell whose centre scores `key`, but for blocks that have none allowed. */
+/**
+ * Looks at the entries of a cell whose centre scores `key`, as far as the mask allows them where that is
+ * known of the cells.
+ */
 function visit(p: usize, key: f32, cell: u32): void {
   const fact: usize = <usize>load<u32>(p, at.FACTS) + (<usize>cell << 5);
-  const blocks: usize = load<u32>(p, at.BLOCKS);
-  const blockBytes: usize = load<u32>(p, at.BLOCK_BYTES);
-  const next = (<usize>load<u32>(p, at.WIDTH) << 2) + 384;
-  const sums: usize = load<u32>(p, at.SUMS);
-  const marks: usize = load<u32>(p, at.MARKS);
   const dot = key - load<f32>(fact, 8);
   const squared = load<f32>(p, at.QUERY_SQUARED) + load<f32>(fact, 4) - 2 * dot;
   const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared));
-  const count = load<u32>(fact, 20);
-  let block = load<u32>(fact, 16);
-  if (count > 0 && block == NO_BLOCK) {
+  if (load<u32>(fact, 20) > 0 && load<u32>(fact, 16) == NO_BLOCK) {
     store<u32>(fact, 1, 28);
     unread++;
     return;
   }
+  if (load<u32>(p, at.HAS_LISTS) == 0) visitAll(p, fact, dot, error);
+  else visitAllowed(p, fact, dot, error);
+  if (firstSquared < 0) firstSquared = max<f32>(0, squared);
+}
+
+/** Looks at all blocks of a cell. */
+function visitAll(p: usize, fact: usize, centre: f32, error: f32): void {
+  const blocks: usize = load<u32>(p, at.BLOCKS);
+  const blockBytes: usize = load<u32>(p, at.BLOCK_BYTES);
+  const next = (<usize>load<u32>(p, at.WIDTH) << 2) + 384;
+  const mask: usize = load<u32>(p, at.MASK);
+  const count = load<u32>(fact, 20);
+  let block = load<u32>(fact, 16);
   // All blocks are full but the first.
   let inBlock: u32 = ((count - 1) & 31) + 1;
   for (let rest: i32 = count; rest > 0; rest -= inBlock, inBlock = 32) {
     const place = blocks + <usize>block * blockBytes;
-    const isPassedOver = marks != 0 && load<u8>(marks + block) == 0;
     block = load<u32>(place + next);
-    if (rest > <i32>inBlock && (marks == 0 || load<u8>(marks + block) != 0)) {
-      touch(blocks + <usize>block * blockBytes, next);
-    }
-    if (isPassedOver) continue;
-    visitBlock(p, place, inBlock, dot, error, sums);
+    if (rest > <i32>inBlock) touch(blocks + <usize>block * blockBytes, next);
+    visitBlock(p, place, 0xffffffff >> (32 - inBlock), centre, error, mask);
     scanned += inBlock;
   }
-  if (firstSquared < 0) firstSquared = max<f32>(0, squared);
+}
+
+/** Looks at the allowed entries of a cell, whose list is drawn in request.ts. */
+function visitAllowed(p: usize, fact: usize, centre: f32, error: f32): void {
+  const blocks: usize = load<u32>(p, at.BLOCKS);
+  const blockBytes: usize = load<u32>(p, at.BLOCK_BYTES);
+  // Slots are needed of few entries, and what block comes next the list says.
+  const bytes = (<usize>load<u32>(p, at.WIDTH) << 2) + 256;
+  const list: usize = load<u32>(fact, 24);
+  const end = list + 8 + (<usize>load<u32>(list) << 3);
+  const newest = load<u32>(fact, 16);
+  for (let pair = list + 8; pair < end; pair += 8) {
+    const block = load<u32>(pair);
+    const lanes = load<u32>(pair, 4);
+    if (pair + 8 < end) touch(blocks + <usize>load<u32>(pair, 8) * blockBytes, bytes);
+    visitBlock(p, blocks + <usize>block * blockBytes, lanes, centre, error, 0);
+    const inBlock: u32 = block == newest ? ((load<u32>(fact, 20) - 1) & 31) + 1 : 32;
+    const isFirstHalf = lanes >> 16 == 0;
+    scanned += isFirstHalf ? min<u32>(16, inBlock) : <u16>lanes == 0 ? inBlock - 16 : inBlock;
+  }
 }
 
 /**
@@ -208,7 +248,7 @@ function visit(p: usize, key: f32, cell: u32): void {
  * off by `REACH` · r towards the query, were nearer than the k-th best: d² + r² − 2 · reach · r · d ≤ dₖ².
  */
 function limit(p: usize): f32 {
-  const usual: f32 = 0.5 * (first + worstOfBest) - slack;
+  const usual = usualLimit();
   const reach = load<f32>(p, at.REACH);
   if (reach == 0) return usual;
   const querySquared = load<f32>(p, at.QUERY_SQUARED);
@@ -219,6 +259,43 @@ function limit(p: usize): f32 {
   const farthest =
     reach * sqrt<f32>(spread) + sqrt<f32>(max<f32>(0, (reach * reach - 1) * spread + bestSquared));
   return min<f32>(usual, 0.5 * (querySquared - farthest * farthest));
+}
+
+// @ts-ignore: decorator
+@inline
+function usualLimit(): f32 {
+  return 0.5 * (first + worstOfBest) - slack;
+}
+
+/** How many entries a block has in a usual cell, whose newest is partly filled: 2 to the power of this. */
+const USUAL_LOGARITHM: f32 = 4.85;
+/** How much less `REACH` is for each halving of the entries that count in a block (docs/adr/0010). */
+const REACH_OF_HALF: f32 = 0.045;
+
+/**
+ * Whether a cell is visited whose centre scores `key`, at least `limit`. The fewer entries of its blocks
+ * count, the less may be found there for looking at a block, and the less far the farthest of them lies
+ * towards the query: so the reach is less where the mask leaves less than a usual cell has.
+ */
+function isWithinReach(p: usize, key: f32, cell: u32): bool {
+  if (load<u32>(p, at.HAS_LISTS) == 0 || key >= usualLimit()) return true;
+  const list: usize = load<u32>(<usize>load<u32>(p, at.FACTS) + (<usize>cell << 5), 24);
+  const blocks = load<u32>(list);
+  // How many blocks there are is not known before the entries are read.
+  if (blocks == 0) return true;
+  const halvings = max<f32>(0, USUAL_LOGARITHM + logarithm(<f32>blocks) - logarithm(<f32>load<u32>(list, 4)));
+  const reach = load<f32>(p, at.REACH) - REACH_OF_HALF * halvings;
+  const querySquared = load<f32>(p, at.QUERY_SQUARED);
+  const squared = max<f32>(0, querySquared - 2 * key);
+  const spread = load<f32>(p, at.SPREAD);
+  return squared + spread - 2 * reach * sqrt<f32>(spread * squared) <= querySquared - 2 * worstOfBest;
+}
+
+/** The logarithm to base 2 of a positive float: up to 0.09 too small, and right for powers of two. */
+// @ts-ignore: decorator
+@inline
+function logarithm(value: f32): f32 {
+  return <f32>reinterpret<u32>(value) * (1.0 / 8388608.0) - 127;
 }
 
 /** Searches for the vector at `query`, rotated and moved. */
@@ -253,11 +330,15 @@ export function searchCells(p: usize, query: usize): void {
     const otherCount = count - <u32>((others - heap) >> 3);
     let remaining = rank(p, seeds, others, otherCount, limit(p));
     while (remaining > 0 && unread < UNREAD_MAX && load<f32>(heap) >= limit(p)) {
-      visit(p, load<f32>(heap), load<u32>(heap, 4));
-      visited++;
+      const key = load<f32>(heap);
+      const cell = load<u32>(heap, 4);
       remaining--;
       const last = heap + (<usize>remaining << 3);
       sink(heap, remaining, 0, load<f32>(last), load<u32>(last, 4));
+      if (!isWithinReach(p, key, cell)) continue;
+      if (remaining > 0) touchFirst(p, load<u32>(heap, 4));
+      visit(p, key, cell);
+      visited++;
     }
   }
   store<u32>(p, unread, at.UNREAD);

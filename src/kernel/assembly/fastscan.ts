@@ -71,26 +71,34 @@ export function sumBlock(codes: usize, table: usize, bytes: u32, out: usize): vo
   v128.store(out, d, 48);
 }
 
-/** The same for the first half of the block alone, u16 × 16: the second half has no entries. */
-export function sumHalfBlock(codes: usize, table: usize, bytes: u32, out: usize): void {
+/**
+ * The same for one half of the block alone, u16 × 16: the first with a `shift` of 0, the second with 4.
+ */
+export function sumHalfBlock(codes: usize, table: usize, bytes: u32, shift: i32, out: usize): void {
   const nibble = i8x16.splat(15);
   let a = i16x8.splat(0);
   let b = i16x8.splat(0);
   const end = codes + bytes;
   while (codes < end) {
-    let low = lookUp(v128.load(table), v128.and(v128.load(codes), nibble));
-    low = i8x16.add(low, lookUp(v128.load(table, 16), v128.and(v128.load(codes, 16), nibble)));
-    low = i8x16.add(low, lookUp(v128.load(table, 32), v128.and(v128.load(codes, 32), nibble)));
-    low = i8x16.add(low, lookUp(v128.load(table, 48), v128.and(v128.load(codes, 48), nibble)));
-    low = i8x16.add(low, lookUp(v128.load(table, 64), v128.and(v128.load(codes, 64), nibble)));
-    low = i8x16.add(low, lookUp(v128.load(table, 80), v128.and(v128.load(codes, 80), nibble)));
-    low = i8x16.add(low, lookUp(v128.load(table, 96), v128.and(v128.load(codes, 96), nibble)));
-    low = i8x16.add(low, lookUp(v128.load(table, 112), v128.and(v128.load(codes, 112), nibble)));
-    a = i16x8.add(a, i16x8.extend_low_i8x16_u(low));
-    b = i16x8.add(b, i16x8.extend_high_i8x16_u(low));
+    let sum = lookUp(v128.load(table), halfOf(v128.load(codes), shift, nibble));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 16), halfOf(v128.load(codes, 16), shift, nibble)));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 32), halfOf(v128.load(codes, 32), shift, nibble)));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 48), halfOf(v128.load(codes, 48), shift, nibble)));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 64), halfOf(v128.load(codes, 64), shift, nibble)));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 80), halfOf(v128.load(codes, 80), shift, nibble)));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 96), halfOf(v128.load(codes, 96), shift, nibble)));
+    sum = i8x16.add(sum, lookUp(v128.load(table, 112), halfOf(v128.load(codes, 112), shift, nibble)));
+    a = i16x8.add(a, i16x8.extend_low_i8x16_u(sum));
+    b = i16x8.add(b, i16x8.extend_high_i8x16_u(sum));
     codes += 128;
     table += 128;
   }
   v128.store(out, a);
   v128.store(out, b, 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function halfOf(codes: v128, shift: i32, nibble: v128): v128 {
+  return v128.and(i16x8.shr_u(codes, shift), nibble);
 }

@@ -4,8 +4,12 @@
  *
  * Facts of a cell (32 bytes): scale of its centre's code, squared norm of its centre, what is added to the
  * product of query and centre to score it, root of the mean squared residual of its entries (f32); first
- * block, number of entries, whether the mask allows any of them, whether a search came to the cell before its
- * entries were read (u32). A cell with entries and without a first block is one whose entries were not read.
+ * block, number of entries, place of the list of those that the mask allows or 0 where there are none,
+ * whether a search came to the cell before its entries were read (u32). A cell with entries and without a
+ * first block is one whose entries were not read.
+ *
+ * A list of allowed entries (u32): number of blocks that have any, number of entries; for each of the blocks
+ * its number, and a bit for each of its 32 entries.
  *
  * A block of centres is drawn in centres.ts, one of entries in entries.ts.
  */
@@ -61,10 +65,7 @@ export const CANDIDATE_COUNT: usize = 120;
  */
 export const SPREAD: usize = 124;
 export const REACH: usize = 128;
-/**
- * Of a search with a mask (u32): place of a byte for every block of entries that says whether the mask allows
- * any of them, as the facts then say of cells; 0 where neither do.
- */
-export const MARKS: usize = 132;
+/** Of a search with a mask (u32): whether the facts say where the lists of the cells are. */
+export const HAS_LISTS: usize = 132;
 /** Written by a search (u32): cells that it came to before their entries were read. */
 export const UNREAD: usize = 136;
