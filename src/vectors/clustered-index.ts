@@ -37,12 +37,11 @@ import {
   TUNING,
 } from './clustered-types.ts';
 import { FlatIndex } from './flat-index.ts';
-import { type Handover, handOver } from './handover.ts';
 import { RecallMeter } from './recall-meter.ts';
 import { makeRotation } from './rotation.ts';
 import { UnreadCells } from './unread-cells.ts';
 import { VectorCache } from './vector-cache.ts';
-import { isSameVector, type NearestSlots, type VectorRows, type VectorSource } from './vector-rows.ts';
+import { isSameVector, type NearestSlots, type VectorSource } from './vector-rows.ts';
 
 const DEFAULT_RECALL = 0.99;
 /** Rows that are looked up by their own embeddings after each measurement. */
@@ -69,8 +68,7 @@ export class ClusteredIndex {
   readonly #source: VectorSource | undefined;
   readonly #grant: (bytes: number) => boolean;
   readonly #recall: number;
-  #rows: VectorRows;
-  #handover: Handover | undefined;
+  #rows: FlatIndex | VectorCache;
   readonly #members: CellMembers = new CellMembers();
   readonly #live: Bitset = new Bitset();
   readonly #meter: RecallMeter;
@@ -148,8 +146,7 @@ export class ClusteredIndex {
   get bytes(): number {
     const { words } = this.#live;
     const table = (this.#table?.bytes ?? 0) + this.#meter.bytes;
-    const handed = this.#handover?.bytes ?? 0;
-    return this.#rows.bytes + handed + this.#members.bytes + words.byteLength + table;
+    return this.#rows.bytes + this.#members.bytes + words.byteLength + table;
   }
 
   /** Whether a slot holds a vector. */
@@ -164,7 +161,6 @@ export class ClusteredIndex {
    */
   set(slot: number, embedding: Float32Array): void {
     if (this.#live.has(slot)) this.remove(slot);
-    this.#handover?.forget(slot);
     if (slot % GRANT_SLOTS === 0 && !this.isLazy && !this.#hasRoomForMore) this.readLazily();
     this.#rows.set(slot, embedding);
     this.#members.add(slot, !fitsCells(this.#space, this.#rows.normOf(slot)));
@@ -186,9 +182,9 @@ export class ClusteredIndex {
   readLazily(): void {
     const former = this.#rows;
     if (former instanceof VectorCache) return;
-    const options = { space: this.#space, dimension: this.#dimension, grant: this.#grant };
-    const handed = handOver(former, this.#live, { ...options, source: this.#source });
-    [this.#rows, this.#handover] = [handed.rows, handed.handover];
+    const [space, dimension, source, grant] = [this.#space, this.#dimension, this.#source, this.#grant];
+    const held = { rows: former.giveOver(), live: this.#live };
+    this.#rows = new VectorCache({ space, dimension, source, grant }, held);
     if (this.#source !== undefined) this.#warmFrom = 0;
     this.#meter.cancel(this.#members.liveCount);
   }
@@ -199,7 +195,6 @@ export class ClusteredIndex {
    */
   announce(slot: number): void {
     if (this.#live.has(slot)) this.remove(slot);
-    this.#handover?.forget(slot);
     this.#rows.announce(slot);
     this.#members.add(slot, false);
     this.#live.add(slot);
@@ -426,7 +421,6 @@ export class ClusteredIndex {
   renumber(slotOf: Int32Array, slotCount: number): void {
     assert(this.#rows instanceof VectorCache, 'Slots of an index that holds all vectors were renumbered.');
     assert(this.#members.liveCount === slotCount, 'Slots were renumbered that are not those in the index.');
-    this.#handover?.finish();
     this.#rows.renumber(slotOf, slotCount);
     this.#members.renumber(slotOf, slotCount, this.#table);
     for (let slot = this.#live.words.length * 32 - 1; slot >= slotCount; slot--) this.#live.delete(slot);
@@ -436,10 +430,7 @@ export class ClusteredIndex {
   }
 
   #searchExactly(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): ClusteredNearest {
-    const rows = this.#rows;
-    const found =
-      this.#handover?.search(rows, query, k, allowed, allowedCount) ??
-      rows.search(query, k, allowed, allowedCount);
+    const found = this.#rows.search(query, k, allowed, allowedCount);
     return { cellsVisited: 0, candidateCount: allowedCount, isExact: true, effort: null, ...found };
   }
 
@@ -468,8 +459,7 @@ export class ClusteredIndex {
     const { slots, count } = isOutsideIncluded
       ? this.#members.withOutside(found, isFiltered ? allowed : undefined)
       : found;
-    const rows = this.#rows;
-    const ranked = this.#handover?.rank(rows, query, k, slots, count) ?? rows.rank(query, k, slots, count);
+    const ranked = this.#rows.rank(query, k, slots, count);
     return {
       slots: ranked.slots,
       distances: ranked.distances,
@@ -529,7 +519,6 @@ export class ClusteredIndex {
   #warm(): boolean {
     if (this.#warmFrom === -1 || !(this.#rows instanceof VectorCache)) return false;
     this.#warmFrom = this.#rows.warm(this.#live, this.#warmFrom, WARMED);
-    if (this.#warmFrom === -1) this.#handover?.finish();
     return this.#warmFrom !== -1;
   }
 

@@ -4,7 +4,7 @@
  *   offset                    field
  *   0                         query codes     i16 × width
  *   2·width                   query floats    f32 × width
- *   6·width                   row floats      f32 × width   the row whose exact distance is asked for
+ *   6·width                   row floats      f32 × width   the row that is coded
  *   10·width                  dots            i32 × BATCH
  *   10·width + 4·BATCH        list of slots   u32 × BATCH
  *   10·width + 8·BATCH        factors         f64 × 2       scale and residual norm of the last coded vector
@@ -23,6 +23,8 @@ import { Kernel } from '../kernel/index.ts';
 export const BATCH = 1024;
 
 const ROW_LEVELS = 127;
+/** Memory is reserved for this share more than is asked for (see `Kernel.reserve`). */
+const RESERVED_SHARE = 1 / 2;
 
 /** A query as the codes see it. */
 export interface QuantisedQuery {
@@ -43,6 +45,8 @@ export class CodeTable {
   #list!: Uint32Array;
   #lastFactors!: Float64Array;
   #factors = new Float64Array(0);
+  /** Slots that there is room for. */
+  #count = 0;
 
   constructor(dimension: number) {
     this.#dimension = dimension;
@@ -54,9 +58,9 @@ export class CodeTable {
     this.#bindViews();
   }
 
-  /** Bytes held. */
+  /** Bytes that are in use; more are reserved. */
   get bytes(): number {
-    return this.#kernel.buffer.byteLength + this.#factors.byteLength;
+    return this.#codesAt + this.#count * this.#width + this.#factors.byteLength;
   }
 
   /** Scale and residual norm of slot i at 2i and 2i + 1. Replaced by `reserve`. */
@@ -76,7 +80,9 @@ export class CodeTable {
 
   /** Makes room for the slots below `count`. Errors: `TESSERA_LIMIT_EXCEEDED`, with nothing changed. */
   reserve(count: number): void {
-    if (this.#kernel.reserve(this.#codesAt + count * this.#width)) this.#bindViews();
+    const needed = this.#codesAt + count * this.#width;
+    if (this.#kernel.reserve(needed, needed * (1 + RESERVED_SHARE))) this.#bindViews();
+    this.#count = Math.max(this.#count, count);
     if (this.#factors.length < 2 * count) {
       const grown = new Float64Array(Math.max(2 * count, Math.ceil(this.#factors.length * 1.5)));
       grown.set(this.#factors);
@@ -116,22 +122,6 @@ export class CodeTable {
     assert(count <= BATCH, 'A list of slots is longer than a batch.');
     const listAt = this.#list.byteOffset;
     this.#kernel.calls.scanList(this.#codesAt, listAt, count, this.#width, 0, this.#dots.byteOffset);
-  }
-
-  /** Dot product of the query with `row` in float64. */
-  dot(row: Float32Array): number {
-    this.#rowFloats.set(row);
-    return this.#kernel.calls.dot(this.#queryFloats.byteOffset, this.#rowFloats.byteOffset, this.#width);
-  }
-
-  /** Squared distance of the query to `row` in float64. */
-  squaredL2(row: Float32Array): number {
-    this.#rowFloats.set(row);
-    return this.#kernel.calls.squaredL2(
-      this.#queryFloats.byteOffset,
-      this.#rowFloats.byteOffset,
-      this.#width,
-    );
   }
 
   /** Codes of a vector, padded with zeros, i16 if `isWide`, else i8; their factors to `#lastFactors`. */

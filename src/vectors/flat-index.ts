@@ -24,6 +24,7 @@ import { BATCH, CodeTable } from './code-table.ts';
 import { distanceFromSum } from './distance.ts';
 import { FloatRows } from './float-rows.ts';
 import { NearestHeap } from './nearest-heap.ts';
+import { type HeldRows, RowMemory } from './row-memory.ts';
 import { Shortlist } from './shortlist.ts';
 import { type NearestSlice, type NearestSlots, nothing, type VectorRows } from './vector-rows.ts';
 
@@ -62,6 +63,8 @@ export class FlatIndex implements VectorRows {
   readonly #dimension: number;
   readonly #tuning: FlatTuning;
   readonly #rows: FloatRows;
+  /** Where the rows are instead once they have codes. */
+  #memory: RowMemory | undefined;
   #norms = new Float64Array(0);
   #codes: CodeTable | undefined;
   #slotCount = 0;
@@ -84,7 +87,8 @@ export class FlatIndex implements VectorRows {
 
   /** Bytes of memory held for vectors, codes and factors. */
   get bytes(): number {
-    return this.#rows.bytes + this.#norms.byteLength + (this.#codes?.bytes ?? 0);
+    const memory = this.#memory?.bytesOf(this.#slotCount) ?? 0;
+    return this.#rows.bytes + memory + this.#norms.byteLength + (this.#codes?.bytes ?? 0);
   }
 
   /**
@@ -96,10 +100,8 @@ export class FlatIndex implements VectorRows {
    */
   set(slot: number, embedding: Float32Array): void {
     this.#checkVector(embedding);
-    const norm = Math.sqrt(dot(embedding, embedding));
-    assert(Number.isFinite(norm), 'A vector with a component that is not finite came as far as the index.');
     this.#reserve(Math.max(this.#slotCount, slot + 1));
-    this.#rows.row(slot).set(embedding);
+    const norm = this.#put(slot, embedding);
     this.#norms[slot] = norm;
     this.#codes?.set(slot, embedding, this.#divisor(norm));
     this.#slotCount = Math.max(this.#slotCount, slot + 1);
@@ -118,7 +120,7 @@ export class FlatIndex implements VectorRows {
   /** The vector of a slot exactly as it was given, in `into` or a new array. */
   embeddingOf(slot: number, into: Float32Array = new Float32Array(this.#dimension)): Float32Array {
     assert(slot < this.#slotCount, `Slot ${slot} was never set; the index has ${this.#slotCount}.`);
-    into.set(this.#rows.row(slot));
+    into.set(this.#row(slot));
     return into;
   }
 
@@ -129,12 +131,7 @@ export class FlatIndex implements VectorRows {
    * Exact, as described above. O(slots · dimension) byte operations plus O(survivors · dimension) on floats.
    */
   search(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): NearestSlots {
-    this.#checkVector(query);
-    const queryNorm = Math.sqrt(dot(query, query));
-    assert(
-      Number.isFinite(queryNorm),
-      'A query with a component that is not finite came as far as the index.',
-    );
+    const queryNorm = this.#loadQuery(query);
     const resultCount = Math.min(k, allowedCount);
     if (resultCount === 0) return nothing();
     const nearest = new NearestHeap(resultCount);
@@ -151,6 +148,12 @@ export class FlatIndex implements VectorRows {
     return { slots, distances: Float32Array.from(keys), scanned, reranked, read: 0 };
   }
 
+  /** Its vectors for another holder: this one is not to be used again. Errors: as `set`. */
+  giveOver(): HeldRows {
+    const memory = this.#memory ?? this.#moveRows(this.#slotCount);
+    return { memory, norms: this.#norms, slotCount: this.#slotCount };
+  }
+
   /** Length of the vector of a slot that was set, in float64. */
   normOf(slot: number): number {
     return this.#norms[slot]!;
@@ -161,14 +164,12 @@ export class FlatIndex implements VectorRows {
    * among them.
    */
   rank(query: Float32Array, k: number, candidates: Uint32Array, count: number): NearestSlots {
-    this.#checkVector(query);
     if (k === 0 || count === 0) return nothing();
-    const queryNorm = Math.sqrt(dot(query, query));
+    const queryNorm = this.#loadQuery(query);
     const nearest = new NearestHeap(Math.min(k, count));
     const codes = this.#codes;
     let reranked = count;
     if (codes === undefined || k >= count) {
-      codes?.loadQuery(query);
       for (let i = 0; i < count; i++) {
         const slot = candidates[i]!;
         nearest.push(this.#distance(slot, query, queryNorm), slot);
@@ -196,9 +197,8 @@ export class FlatIndex implements VectorRows {
   }
 
   #searchRange(query: Float32Array, k: number, allowed: Bitset, first: number, end: number): NearestSlots {
-    this.#checkVector(query);
     const codes = this.#codes;
-    const queryNorm = Math.sqrt(dot(query, query));
+    const queryNorm = this.#loadQuery(query);
     const nearest = new NearestHeap(k);
     let reranked = 0;
     if (codes === undefined) {
@@ -218,7 +218,6 @@ export class FlatIndex implements VectorRows {
 
   /** Without codes: the exact distance of every allowed slot. Returns how many. */
   #rankAll(query: Float32Array, queryNorm: number, allowed: Bitset, nearest: NearestHeap): number {
-    this.#codes?.loadQuery(query);
     const slotCount = this.#slotCount;
     let count = 0;
     allowed.forEach((slot) => {
@@ -292,26 +291,52 @@ export class FlatIndex implements VectorRows {
     scanBatch();
   }
 
-  /** The exact distance of a slot, rounded to float32. With codes, `loadQuery` has seen this query. */
+  /** The exact distance of a slot from the query of the last `#loadQuery`, rounded to float32. */
   #distance(slot: number, query: Float32Array, queryNorm: number): number {
-    const row = this.#rows.row(slot);
-    const codes = this.#codes;
+    const memory = this.#memory;
     let sum: number;
-    if (this.#space === 'l2') sum = codes === undefined ? squaredL2(query, row) : codes.squaredL2(row);
-    else sum = codes === undefined ? dot(query, row) : codes.dot(row);
+    if (memory === undefined) {
+      const row = this.#rows.row(slot);
+      sum = this.#space === 'l2' ? squaredL2(query, row) : dot(query, row);
+    } else {
+      const sumOf = this.#space === 'l2' ? memory.calls.squaredL2 : memory.calls.dot;
+      sum = sumOf(0, memory.addressOf(slot), memory.width);
+    }
     return distanceFromSum(this.#space, sum, this.#norms[slot]!, queryNorm);
   }
 
+  #row(slot: number): Float32Array {
+    return this.#memory?.at(slot) ?? this.#rows.row(slot);
+  }
+
+  /** Writes the vector of a slot that there is room for; returns its length. */
+  #put(slot: number, vector: Float32Array): number {
+    const memory = this.#memory;
+    if (memory === undefined) {
+      this.#rows.row(slot).set(vector);
+      return normOf(vector);
+    }
+    memory.put(slot, vector);
+    return memory.normAt(memory.addressOf(slot));
+  }
+
+  /** Makes a query ready for `#distance`; returns its length. */
+  #loadQuery(query: Float32Array): number {
+    this.#checkVector(query);
+    return this.#memory?.loadQuery(query) ?? normOf(query);
+  }
+
   /**
-   * Makes room for the slots below `count`, codes first, since only they can be refused; makes codes once
-   * due.
+   * Makes room for the slots below `count`, codes first, since they and what is beside them can be refused;
+   * makes codes once due.
    */
   #reserve(count: number): void {
     const { plainSlotsMax, plainFloatsMax } = this.#tuning;
     const isDue = count > plainSlotsMax || count * this.#dimension > plainFloatsMax;
     if (this.#codes !== undefined) this.#codes.reserve(count);
     else if (isDue) this.#codes = this.#encodeAll(count);
-    this.#rows.reserve(count);
+    if (this.#memory === undefined) this.#rows.reserve(count);
+    else this.#memory.reserve(count);
     if (this.#norms.length < count) {
       const grown = new Float64Array(Math.max(count, 8, Math.ceil(this.#norms.length * 1.5)));
       grown.set(this.#norms);
@@ -319,13 +344,23 @@ export class FlatIndex implements VectorRows {
     }
   }
 
+  /** Codes of all rows, with room for `count`; the rows move to where the kernels reach them. */
   #encodeAll(count: number): CodeTable {
     const codes = new CodeTable(this.#dimension);
     codes.reserve(count);
+    this.#memory = this.#moveRows(count);
     for (let slot = 0; slot < this.#slotCount; slot++) {
-      codes.set(slot, this.#rows.row(slot), this.#divisor(this.#norms[slot]!));
+      codes.set(slot, this.#row(slot), this.#divisor(this.#norms[slot]!));
     }
     return codes;
+  }
+
+  #moveRows(count: number): RowMemory {
+    const memory = new RowMemory(this.#dimension);
+    memory.reserve(count);
+    for (let slot = 0; slot < this.#slotCount; slot++) memory.put(slot, this.#rows.row(slot));
+    this.#rows.clear();
+    return memory;
   }
 
   #divisor(norm: number): number {
@@ -339,4 +374,10 @@ export class FlatIndex implements VectorRows {
       `A vector of ${given} came to an index of dimension ${this.#dimension}.`,
     );
   }
+}
+
+function normOf(vector: Float32Array): number {
+  const norm = Math.sqrt(dot(vector, vector));
+  assert(Number.isFinite(norm), 'A vector with a component that is not finite came as far as the index.');
+  return norm;
 }

@@ -25,13 +25,6 @@ test('rows keep their content while the store grows in steps of any size', () =>
   );
 });
 
-test('the first row of the second chunk does not share memory with the last of the first', () => {
-  const rows = new FloatRows(1024);
-  rows.reserve(257);
-  expect(rows.row(255).buffer).not.toBe(rows.row(256).buffer);
-  expect(rows.bytes).toBe(2 * 256 * 1024 * 4);
-});
-
 test('a row that was not reserved is refused', () => {
   const rows = new FloatRows(4);
   rows.reserve(3);

@@ -1,9 +1,9 @@
 /**
  * The vectors of a large collection: as many in memory as there is room for, the others read from a source.
  *
- * A vector in memory has a *place*, a row of floats in one WebAssembly memory, given out to slots as their
- * vectors are needed. When no more room is granted, the clock algorithm (Corbató, 1968) takes a place back
- * from a slot that was not used since the hand last passed.
+ * A vector in memory has a *place* (row-memory.ts), given out to slots as their vectors are needed. When no
+ * more room is granted, the clock algorithm (Corbató, 1968) takes a place back from a slot that was not used
+ * since the hand last passed.
  *
  * Ranking has two stages, as in the flat index, but without codes: floats are summed in float32 first, whose
  * errors are bounded (kernel/assembly/rows.ts), and in float64 only where those bounds leave open whether a
@@ -12,24 +12,14 @@
  *
  * Codes would make exact search over all rows five times as fast for a quarter more memory; here that is
  * the rare case, since the cells choose the candidates (docs/adr/0012).
- *
- *   offset                       field
- *   0                            query             f32 × width
- *   4·width                      scores            f32 × BATCH
- *   4·width + 4·BATCH            places            u32 × BATCH
- *   4·width + 8·BATCH            row just read     f32 × width
- *   8·width + 8·BATCH            several queries   f32 × width × TOGETHER
- *   …                            rows              f32 × width for place 0, then place 1, …
- *
- * `width` is the dimension rounded up to a multiple of 8, and what lies beyond the dimension stays zero.
  */
 import type { Space } from '../api/index.ts';
 import { assert, type Bitset, DatabaseError } from '../base/index.ts';
-import { Kernel } from '../kernel/index.ts';
 import { distanceFromSum } from './distance.ts';
 import { FloatBounds } from './float-bounds.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { ReadyPlaces } from './ready-places.ts';
+import { BATCH, type HeldRows, RowMemory, TOGETHER } from './row-memory.ts';
 import { Shortlist } from './shortlist.ts';
 import {
   type NearestSlice,
@@ -40,10 +30,7 @@ import {
   type VectorSource,
 } from './vector-rows.ts';
 
-/** Rows for one call of a kernel. */
-const BATCH = 1024;
-/** Queries that `searchSlice` takes at most, and how many of them share a row that is read. */
-const TOGETHER = 64;
+/** Queries that share a row that is read. */
 const FOUR = 4;
 /** Rows that stay in the processor's cache while one four after the other is compared with them. */
 const TILE_BYTES = 524_288;
@@ -56,8 +43,6 @@ const SLICE_READS = 128;
 /** Room for rows is asked for in steps of this many bytes, the first of which every collection is granted. */
 const STEP_BYTES = 1_048_576;
 const STEP_SHARE = 1 / 16;
-/** Memory is reserved for this share more than is granted (see `Kernel.reserve`). */
-const RESERVED_SHARE = 1 / 2;
 /** Cursors from here on stand for slots whose vectors are read. */
 const READING = 2 ** 33;
 /** Up to this share of the places, the rows allowed are listed. */
@@ -75,13 +60,7 @@ export class VectorCache implements VectorRows {
   readonly #width: number;
   readonly #source: VectorSource | undefined;
   readonly #grant: (bytes: number) => boolean;
-  #kernel: Kernel;
-  #query!: Float32Array;
-  #scores!: Float32Array;
-  #places!: Uint32Array;
-  #row!: Float32Array;
-  #floats!: Float32Array;
-  readonly #rowsAt: number;
+  readonly #memory: RowMemory;
   /** Slot → place. */
   #placeOf = new Int32Array(0);
   /** Place → slot, norm, and whether it was used since the hand passed. */
@@ -100,16 +79,33 @@ export class VectorCache implements VectorRows {
   readonly #bounds: FloatBounds;
   readonly #shortlist = new Shortlist(1);
 
-  constructor(options: VectorCacheOptions) {
+  /** `held` are vectors to begin with, in memory already: those of the slots of `live` are there. */
+  constructor(options: VectorCacheOptions, held?: { readonly rows: HeldRows; readonly live: Bitset }) {
     this.#space = options.space;
     this.#dimension = options.dimension;
-    this.#width = Math.ceil(options.dimension / 8) * 8;
     this.#source = options.source;
     this.#grant = options.grant ?? (() => true);
-    this.#rowsAt = (8 + 4 * TOGETHER) * this.#width + 8 * BATCH;
-    this.#kernel = new Kernel(this.#rowsAt);
+    this.#memory = held?.rows.memory ?? new RowMemory(options.dimension);
+    this.#width = this.#memory.width;
     this.#bounds = new FloatBounds(this.#space, this.#width);
-    this.#bind();
+    if (held !== undefined) this.#adopt(held.rows, held.live);
+  }
+
+  /** Takes vectors over where they are. */
+  #adopt({ norms, slotCount }: HeldRows, live: Bitset): void {
+    this.#placeOf = new Int32Array(slotCount).fill(NO_PLACE);
+    this.#slotAt = new Uint32Array(slotCount).fill(NO_SLOT);
+    this.#norms = norms.slice(0, slotCount);
+    this.#used = new Uint8Array(slotCount);
+    [this.#placeCount, this.#slotCount] = [slotCount, slotCount];
+    for (let slot = slotCount - 1; slot >= 0; slot--) {
+      if (!live.has(slot)) {
+        this.#freePlaces.push(slot);
+        continue;
+      }
+      this.#placeOf[slot] = slot;
+      this.#slotAt[slot] = slot;
+    }
   }
 
   get slotCount(): number {
@@ -122,7 +118,7 @@ export class VectorCache implements VectorRows {
 
   get bytes(): number {
     const maps = this.#placeOf.byteLength + this.#slotAt.byteLength;
-    const rows = this.#rowsAt + 4 * this.#width * Math.max(this.#placeCount, this.#ready.count);
+    const rows = this.#memory.bytesOf(Math.max(this.#placeCount, this.#ready.count));
     return rows + maps + this.#norms.byteLength + this.#used.byteLength;
   }
 
@@ -137,7 +133,7 @@ export class VectorCache implements VectorRows {
 
   set(slot: number, embedding: Float32Array): void {
     this.announce(slot);
-    this.#admit(slot, embedding, this.#loadRow(embedding));
+    this.#admit(slot, embedding, this.#memory.loadRow(embedding));
   }
 
   announce(slot: number): void {
@@ -159,9 +155,7 @@ export class VectorCache implements VectorRows {
   }
 
   embeddingOf(slot: number, into: Float32Array = new Float32Array(this.#dimension)): Float32Array {
-    const place = this.#placeFor(slot);
-    const start = (this.#rowsAt + 4 * place * this.#width) / 4;
-    into.set(this.#floats.subarray(start, start + this.#dimension));
+    into.set(this.#memory.at(this.#placeFor(slot)));
     return into;
   }
 
@@ -175,7 +169,7 @@ export class VectorCache implements VectorRows {
     const missing = Uint32Array.from(slots.filter((slot) => !this.isCached(slot))).sort();
     if (missing.length === 0) return;
     this.#read(missing, missing.length, (slot, embedding) => {
-      this.#admit(slot, embedding, this.#loadRow(embedding));
+      this.#admit(slot, embedding, this.#memory.loadRow(embedding));
     });
   }
 
@@ -195,7 +189,7 @@ export class VectorCache implements VectorRows {
     }
     if (found === 0) return -1;
     this.#read(missing, found, (index, embedding) => {
-      if (!this.isFull) this.#admit(index, embedding, this.#loadRow(embedding));
+      if (!this.isFull) this.#admit(index, embedding, this.#memory.loadRow(embedding));
     });
     return this.isFull ? -1 : slot;
   }
@@ -207,8 +201,7 @@ export class VectorCache implements VectorRows {
     if (wanted > capacity && this.#mayGrow() && this.#growBy(this.#stepPlaces, false)) return true;
     const next = this.#ready.next(this.#placeCount, Math.min(wanted, capacity));
     if (next === undefined) return false;
-    const start = this.#rowsAt / 4;
-    this.#floats.fill(0, start + next.first * this.#width, start + next.end * this.#width);
+    this.#memory.clear(next.first, next.end);
     return true;
   }
 
@@ -245,7 +238,7 @@ export class VectorCache implements VectorRows {
     if (allowedCount <= this.#placeCount * LISTED_SHARE) {
       return this.rank(query, k, allowed.toArray(), allowedCount);
     }
-    const queryNorm = this.#loadQuery(query);
+    const queryNorm = this.#memory.loadQuery(query);
     const nearest = new NearestHeap(wanted);
     const shortlist = this.#shortlist;
     shortlist.restart(wanted);
@@ -269,7 +262,7 @@ export class VectorCache implements VectorRows {
 
   rank(query: Float32Array, k: number, candidates: Uint32Array, count: number): NearestSlots {
     if (k === 0 || count === 0) return nothing();
-    const queryNorm = this.#loadQuery(query);
+    const queryNorm = this.#memory.loadQuery(query);
     const nearest = new NearestHeap(Math.min(k, count));
     const shortlist = this.#shortlist;
     shortlist.restart(nearest.capacity);
@@ -295,8 +288,8 @@ export class VectorCache implements VectorRows {
     if (missing > 0) {
       this.#listed.subarray(0, missing).sort();
       this.#read(this.#listed, missing, (slot, embedding) => {
-        const norm = this.#loadRow(embedding);
-        nearest.push(this.#distanceOfRow(this.#row.byteOffset, norm, queryNorm), slot);
+        const norm = this.#memory.loadRow(embedding);
+        nearest.push(this.#distanceOfRow(this.#memory.row.byteOffset, norm, queryNorm), slot);
         this.#admit(slot, embedding, norm);
       });
     }
@@ -321,8 +314,9 @@ export class VectorCache implements VectorRows {
     heaps: readonly NearestHeap[],
   ): number {
     const end = Math.min(this.#placeCount, first + Math.ceil(SLICE_DISTANCES / queries.length));
-    const norms = queries.map((query, i) => this.#loadQueryOf(query, i));
+    const norms = queries.map((query, i) => this.#memory.loadQueryOf(query, i));
     const shortlists = heaps.map(({ capacity }) => new Shortlist(capacity));
+    const { places } = this.#memory;
     const tile = Math.max(2, Math.min(TILE_MAX, Math.floor(TILE_BYTES / (4 * this.#width))));
     for (let start = first; start < end; start += tile) {
       let count = 0;
@@ -332,7 +326,7 @@ export class VectorCache implements VectorRows {
       }
       if (count === 0) continue;
       // The kernel takes rows by twos.
-      this.#places[count] = this.#places[count - 1]!;
+      places[count] = places[count - 1]!;
       for (let four = 0; four < queries.length; four += FOUR) {
         const stride = this.#sumRowsOfFour(count, four);
         for (let i = four; i < Math.min(queries.length, four + FOUR); i++) {
@@ -341,7 +335,7 @@ export class VectorCache implements VectorRows {
       }
     }
     shortlists.forEach((shortlist, i) => {
-      this.#rankShortlist(shortlist, norms[i]!, heaps[i]!, this.#queryAt(i));
+      this.#rankShortlist(shortlist, norms[i]!, heaps[i]!, this.#memory.queryAt(i));
     });
     return end < this.#placeCount ? end : READING;
   }
@@ -358,13 +352,13 @@ export class VectorCache implements VectorRows {
       if (allowed.has(slot) && !this.isCached(slot)) this.#listed[count++] = slot;
     }
     if (count === 0) return -1;
-    const norms = queries.map((query, i) => this.#loadQueryOf(query, i));
+    const norms = queries.map((query, i) => this.#memory.loadQueryOf(query, i));
     this.#read(this.#listed, count, (read, embedding) => {
-      const norm = this.#loadRow(embedding);
+      const norm = this.#memory.loadRow(embedding);
       // The roles are exchanged, so that the row stays where it is.
-      this.#query.set(embedding);
+      this.#memory.query.set(embedding);
       heaps.forEach((heap, i) => {
-        heap.push(this.#distanceOfRow(this.#queryAt(i), norms[i]!, norm), read);
+        heap.push(this.#distanceOfRow(this.#memory.queryAt(i), norms[i]!, norm), read);
       });
     });
     return READING + slot;
@@ -379,8 +373,8 @@ export class VectorCache implements VectorRows {
     let total = 0;
     const read = (): void => {
       this.#read(this.#listed, count, (slot, embedding) => {
-        const norm = this.#loadRow(embedding);
-        nearest.push(this.#distanceOfRow(this.#row.byteOffset, norm, queryNorm), slot);
+        const norm = this.#memory.loadRow(embedding);
+        nearest.push(this.#distanceOfRow(this.#memory.row.byteOffset, norm, queryNorm), slot);
         if (!this.isFull) this.#admit(slot, embedding, norm);
       });
       total += count;
@@ -411,13 +405,13 @@ export class VectorCache implements VectorRows {
     queryNorm: number,
     shortlist: Shortlist,
   ): void {
-    const rows = { slots: this.#batchSlots, norms: this.#batchNorms, sums: this.#scores };
+    const rows = { slots: this.#batchSlots, norms: this.#batchNorms, sums: this.#memory.scores };
     this.#bounds.show(rows, batch, queryNorm, shortlist);
   }
 
   /** Puts a row into the batch of rows that are compared. */
   #put(at: number, place: number, slot: number): void {
-    this.#places[at] = place;
+    this.#memory.places[at] = place;
     this.#batchSlots[at] = slot;
     this.#batchNorms[at] = this.#norms[place]!;
   }
@@ -433,7 +427,7 @@ export class VectorCache implements VectorRows {
       const atLeast = Math.fround(this.#space === 'ip' ? lowerBounds[i]! : Math.max(0, lowerBounds[i]!));
       if (nearest.isFull && atLeast > nearest.worstKey) break;
       const place = this.#placeOf[slots[i]!]!;
-      const at = this.#rowsAt + 4 * place * this.#width;
+      const at = this.#memory.addressOf(place);
       nearest.push(this.#distanceOfRow(at, this.#norms[place]!, queryNorm, queryAt), slots[i]!);
       reranked++;
     }
@@ -442,57 +436,26 @@ export class VectorCache implements VectorRows {
 
   /** The exact distance of the row at a position from the query at another, rounded to float32. */
   #distanceOfRow(at: number, norm: number, queryNorm: number, queryAt = 0): number {
-    const { calls } = this.#kernel;
+    const { calls } = this.#memory;
     const sumOf = this.#space === 'l2' ? calls.squaredL2 : calls.dot;
     const sum = sumOf(queryAt, at, this.#width);
     return distanceFromSum(this.#space, sum, norm, queryNorm);
   }
 
   #sumRows(count: number): void {
-    const { calls } = this.#kernel;
-    const { byteOffset: places } = this.#places;
-    const { byteOffset: scores } = this.#scores;
-    if (this.#space === 'l2') calls.squaredL2Rows(this.#rowsAt, places, count, this.#width, 0, scores);
-    else calls.dotRows(this.#rowsAt, places, count, this.#width, 0, scores);
+    const { calls, rowsAt, places, scores } = this.#memory;
+    const sumsOf = this.#space === 'l2' ? calls.squaredL2Rows : calls.dotRows;
+    sumsOf(rowsAt, places.byteOffset, count, this.#width, 0, scores.byteOffset);
   }
 
   /** Sums for four of the queries of a slice; returns how many floats those of one take. */
   #sumRowsOfFour(count: number, four: number): number {
-    const { calls } = this.#kernel;
+    const { calls, rowsAt, places, scores } = this.#memory;
     const stride = count + (count & 1);
     const sumsOf = this.#space === 'l2' ? calls.squaredL2RowsOfFour : calls.dotRowsOfFour;
-    const { byteOffset: places } = this.#places;
-    sumsOf(this.#rowsAt, places, stride, this.#width, this.#queryAt(four), this.#scores.byteOffset);
+    const queries = this.#memory.queryAt(four);
+    sumsOf(rowsAt, places.byteOffset, stride, this.#width, queries, scores.byteOffset);
     return stride;
-  }
-
-  /** Where one of the queries of a slice is. */
-  #queryAt(i: number): number {
-    return 8 * this.#width + 8 * BATCH + 4 * i * this.#width;
-  }
-
-  /** Puts one of the queries of a slice there; returns its length. */
-  #loadQueryOf(query: Float32Array, i: number): number {
-    const norm = this.#loadQuery(query);
-    this.#floats.set(query, this.#queryAt(i) / 4);
-    return norm;
-  }
-
-  /** Puts a query where the kernels find it; returns its length. */
-  #loadQuery(query: Float32Array): number {
-    this.#query.set(query);
-    const norm = Math.sqrt(this.#kernel.calls.dot(0, 0, this.#width));
-    assert(Number.isFinite(norm), 'A query with a component that is not finite came as far as the index.');
-    return norm;
-  }
-
-  /** The same for a row that has no place. */
-  #loadRow(row: Float32Array): number {
-    this.#row.set(row);
-    const at = this.#row.byteOffset;
-    const norm = Math.sqrt(this.#kernel.calls.dot(at, at, this.#width));
-    assert(Number.isFinite(norm), 'A vector with a component that is not finite came as far as the index.');
-    return norm;
   }
 
   #read(slots: Uint32Array, count: number, visit: (slot: number, embedding: Float32Array) => void): void {
@@ -515,7 +478,7 @@ export class VectorCache implements VectorRows {
   #admit(slot: number, embedding: Float32Array, norm: number): void {
     if (this.isCached(slot)) return;
     const place = this.#freePlaces.pop() ?? this.#newPlace() ?? this.#takeBack();
-    this.#floats.set(embedding, (this.#rowsAt + 4 * place * this.#width) / 4);
+    this.#memory.put(place, embedding);
     this.#slotAt[place] = slot;
     this.#norms[place] = norm;
     this.#used[place] = 1;
@@ -552,8 +515,7 @@ export class VectorCache implements VectorRows {
   #growBy(places: number, isNeeded: boolean): boolean {
     const capacity = this.#slotAt.length + places;
     try {
-      const needed = this.#rowsAt + 4 * capacity * this.#width;
-      if (this.#kernel.reserve(needed, needed * (1 + RESERVED_SHARE))) this.#bind();
+      this.#memory.reserve(capacity);
     } catch (error) {
       if (!isNeeded && error instanceof DatabaseError) return false;
       throw error;
@@ -580,16 +542,6 @@ export class VectorCache implements VectorRows {
       this.#placeOf[this.#slotAt[place]!] = NO_PLACE;
       return place;
     }
-  }
-
-  #bind(): void {
-    const { buffer } = this.#kernel;
-    const width = this.#width;
-    this.#query = new Float32Array(buffer, 0, this.#dimension);
-    this.#scores = new Float32Array(buffer, 4 * width, BATCH);
-    this.#places = new Uint32Array(buffer, 4 * width + 4 * BATCH, BATCH);
-    this.#row = new Float32Array(buffer, 4 * width + 8 * BATCH, this.#dimension);
-    this.#floats = new Float32Array(buffer);
   }
 }
 
