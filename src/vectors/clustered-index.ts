@@ -100,7 +100,7 @@ export class ClusteredIndex {
     const search = (query: Float32Array, k: number, level: number): NearestSlots =>
       this.#searchCells(query, k, this.#live, this.#members.liveCount, level, false);
     const isFit = (query: Float32Array): boolean => fitsCells(this.#space, Math.sqrt(dot(query, query)));
-    this.#meter = new RecallMeter(this.#rows, search, options.random, isFit);
+    this.#meter = new RecallMeter(search, options.random, isFit);
   }
 
   get dimension(): number {
@@ -525,7 +525,7 @@ export class ClusteredIndex {
   /** One step of measuring the recall; false if it is not due. */
   #measure(): boolean {
     const { liveCount } = this.#members;
-    if (liveCount === this.outsideCount) {
+    if (liveCount === this.outsideCount || !(this.#rows instanceof VectorCache)) {
       if (this.#meter.isMeasuring) this.#meter.cancel(liveCount);
       return false;
     }

@@ -26,7 +26,7 @@ import { FloatRows } from './float-rows.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { type HeldRows, RowMemory } from './row-memory.ts';
 import { Shortlist } from './shortlist.ts';
-import { type NearestSlice, type NearestSlots, nothing, type VectorRows } from './vector-rows.ts';
+import { type NearestSlots, nothing, type VectorRows } from './vector-rows.ts';
 
 /** Constants that change how fast a search is, never what it answers. */
 export interface FlatTuning {
@@ -46,9 +46,6 @@ export interface FlatTuning {
  * less than 0.1 ms.
  */
 const TUNING: FlatTuning = { plainSlotsMax: 1024, plainFloatsMax: 65_536, runShareMin: 0.6 };
-
-/** Slots of one slice: their codes stay in the cache while several queries are compared with them. */
-const SLICE_SLOTS = 4096;
 
 /** How an index is made. */
 export interface FlatIndexOptions {
@@ -189,33 +186,6 @@ export class FlatIndex implements VectorRows {
     return { slots, distances: Float32Array.from(keys), scanned: count, reranked, read: 0 };
   }
 
-  /** Here the cursor is the first slot of the slice, and distances are exact. */
-  searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice {
-    const end = Math.min(this.#slotCount, cursor + SLICE_SLOTS);
-    const found = queries.map((query) => this.#searchRange(query, k, allowed, cursor, end));
-    return { found, next: end < this.#slotCount ? end : -1 };
-  }
-
-  #searchRange(query: Float32Array, k: number, allowed: Bitset, first: number, end: number): NearestSlots {
-    const codes = this.#codes;
-    const queryNorm = this.#loadQuery(query);
-    const nearest = new NearestHeap(k);
-    let reranked = 0;
-    if (codes === undefined) {
-      for (let slot = first; slot < end; slot++) {
-        if (!allowed.has(slot)) continue;
-        nearest.push(this.#distance(slot, query, queryNorm), slot);
-        reranked++;
-      }
-    } else {
-      const shortlist = new Shortlist(k);
-      this.#scanRuns(codes, allowed, this.#startScan(codes, query, queryNorm, shortlist), first, end);
-      reranked = this.#rankShortlist(shortlist, query, queryNorm, nearest);
-    }
-    const { slots, keys } = nearest.drain();
-    return { slots, distances: Float32Array.from(keys), scanned: end - first, reranked, read: 0 };
-  }
-
   /** Without codes: the exact distance of every allowed slot. Returns how many. */
   #rankAll(query: Float32Array, queryNorm: number, allowed: Bitset, nearest: NearestHeap): number {
     const slotCount = this.#slotCount;
@@ -240,7 +210,7 @@ export class FlatIndex implements VectorRows {
     const shortlist = new Shortlist(nearest.capacity);
     const scan = this.#startScan(codes, query, queryNorm, shortlist);
     if (allowedCount >= this.#slotCount * this.#tuning.runShareMin) {
-      this.#scanRuns(codes, allowed, scan, 0, this.#slotCount);
+      this.#scanRuns(codes, allowed, scan);
     } else this.#scanListed(codes, allowed, scan);
     return this.#rankShortlist(shortlist, query, queryNorm, nearest);
   }
@@ -266,9 +236,9 @@ export class FlatIndex implements VectorRows {
     return reranked;
   }
 
-  #scanRuns(codes: CodeTable, allowed: Bitset, scan: CodeScan, from: number, end: number): void {
-    for (let first = from; first < end; first += BATCH) {
-      const count = Math.min(BATCH, end - first);
+  #scanRuns(codes: CodeTable, allowed: Bitset, scan: CodeScan): void {
+    for (let first = 0; first < this.#slotCount; first += BATCH) {
+      const count = Math.min(BATCH, this.#slotCount - first);
       codes.scanRun(first, count);
       scan.addRun(codes.dots, first, count, allowed);
     }

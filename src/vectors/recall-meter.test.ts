@@ -2,14 +2,13 @@ import { expect, test } from 'vitest';
 import { FAMILIES } from '../../test/support/hard-vectors.ts';
 import { Bitset, seededNumbers } from '../base/index.ts';
 import { LEVELS } from './effort.ts';
-import { FlatIndex } from './flat-index.ts';
 import { RecallMeter } from './recall-meter.ts';
+import { VectorCache } from './vector-cache.ts';
 import { nothing } from './vector-rows.ts';
 
 /** A meter that has measured these recalls of ten neighbours, and of one, by level. */
 function meterOf(curve: readonly number[]): RecallMeter {
-  const rows = new FlatIndex({ space: 'l2', dimension: 4 });
-  const meter = new RecallMeter(rows, nothing, seededNumbers(1), () => true);
+  const meter = new RecallMeter(nothing, seededNumbers(1), () => true);
   meter.resume(Float64Array.from([...curve, ...curve]), 100, 100);
   return meter;
 }
@@ -19,12 +18,7 @@ test('what was measured is gone on from, also as it was kept before queries were
   const meter = meterOf(curve);
   const { recalls } = meter;
   expect(recalls).toHaveLength(4 * LEVELS);
-  const other = new RecallMeter(
-    new FlatIndex({ space: 'l2', dimension: 4 }),
-    nothing,
-    seededNumbers(1),
-    () => true,
-  );
+  const other = new RecallMeter(nothing, seededNumbers(1), () => true);
   other.resume(recalls.subarray(1), 100, 100);
   expect(other.levelFor(0.99, 10)).toBeUndefined();
   other.resume(recalls, 100, 100);
@@ -47,13 +41,12 @@ test('the reserve is taken of the misses that effort can do something about', ()
 
 /** A meter over rows of which a search at a level finds those below a bound that grows with it. */
 class Scene {
-  readonly #rows = new FlatIndex({ space: 'l2', dimension: 6 });
+  readonly #rows = new VectorCache({ space: 'l2', dimension: 6 });
   readonly #draw = FAMILIES.gaussian(6, seededNumbers(2));
   readonly #reach = new Map<number, number>();
   readonly #chance = seededNumbers(3);
   count = 0;
   readonly meter = new RecallMeter(
-    this.#rows,
     (query, k, level) => {
       const found = new Bitset();
       for (let slot = 0; slot < this.count; slot++) if (this.#reach.get(slot)! <= level) found.add(slot);
@@ -120,5 +113,5 @@ test('so they do in a later round where what was measured is about to be out of 
   // What is given up then has to be measured all the same.
   meter.cancel(scene.count);
   expect(meter.isBelieved(scene.count)).toBe(true);
-  expect(meter.isDue(new FlatIndex({ space: 'l2', dimension: 6 }), scene.count)).toBe(true);
+  expect(meter.isDue(new VectorCache({ space: 'l2', dimension: 6 }), scene.count)).toBe(true);
 });

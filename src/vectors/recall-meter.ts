@@ -27,7 +27,9 @@
 import type { Bitset } from '../base/index.ts';
 import { AskedQueries } from './asked-queries.ts';
 import { LEVELS } from './effort.ts';
+import { NearestHeap } from './nearest-heap.ts';
 import { PROBED, SampleTally } from './recall-curve.ts';
+import type { VectorCache } from './vector-cache.ts';
 import type { NearestSlots, VectorRows } from './vector-rows.ts';
 
 const K = 10;
@@ -36,7 +38,7 @@ const FEW = 4;
 /** Rows that are looked up in a round, how many of them exactly, and how many share a pass over all rows. */
 const SAMPLES = 192;
 const SAMPLES_EXACT = 48;
-const GROUP = 16;
+const GROUP = 48;
 /** All of them, and exactly, where most vectors have to be read: a round is one pass over the file. */
 const SAMPLES_READ = 64;
 /**
@@ -96,16 +98,15 @@ const TASKS = 3;
 
 /** Nearest rows of a sample that are kept while the others are looked at: some may go meanwhile. */
 const KEPT = 4 * K;
+const NONE = new Uint32Array(0);
 
-/**
- * What is looked up, with the nearest slots found so far and their distances: a query that was asked, or a
- * row moved.
- */
+/** What is looked up: a query that was asked, or a row moved. */
 interface Sample {
   readonly query: Float32Array;
   /** The row itself. */
   readonly moved: { readonly slot: number; readonly row: Float32Array } | undefined;
-  nearest: { readonly slot: number; readonly distance: number }[];
+  /** The nearest slots that were found. */
+  found: Uint32Array;
 }
 
 /** Ten neighbours, the nearest of them, and the row that was moved; ten and one of queries asked. */
@@ -130,7 +131,8 @@ interface Curves {
 
 /** See the top of this file. */
 export class RecallMeter {
-  #rows: VectorRows;
+  /** Where the vectors are, since the first round began. */
+  #rows!: VectorCache;
   readonly #search: SearchAtLevel;
   readonly #random: () => number;
   readonly #isFit: (query: Float32Array) => boolean;
@@ -155,6 +157,8 @@ export class RecallMeter {
   #exactSamples = SAMPLES_EXACT;
   #groupSize = GROUP;
   #group: Sample[] = [];
+  /** The nearest of the group so far, while all rows are looked at. */
+  #nearest: NearestHeap[] = [];
   /** Queries that are still to be looked up in the round. */
   #queries: Float32Array[] = [];
   /** Where the look at all rows goes on; −1 after it. */
@@ -162,13 +166,7 @@ export class RecallMeter {
   #compared = 0;
 
   /** `isFit` says whether a query may be searched for in cells. */
-  constructor(
-    rows: VectorRows,
-    search: SearchAtLevel,
-    random: () => number,
-    isFit: (query: Float32Array) => boolean,
-  ) {
-    this.#rows = rows;
+  constructor(search: SearchAtLevel, random: () => number, isFit: (query: Float32Array) => boolean) {
     this.#search = search;
     this.#random = random;
     this.#isFit = isFit;
@@ -268,7 +266,7 @@ export class RecallMeter {
   }
 
   /** Starts a round among `liveCount` rows, in which the vectors are found in `rows`. */
-  begin(rows: VectorRows, liveCount: number): void {
+  begin(rows: VectorCache, liveCount: number): void {
     this.#rows = rows;
     this.#roundRows = liveCount;
     this.#formerRows = this.#measuredRows;
@@ -308,6 +306,7 @@ export class RecallMeter {
     if (this.#group.length === 0) {
       this.#group = this.#nextGroup(isMeasured);
       this.#cursor = this.#sampled < this.#exactSamples ? 0 : -1;
+      if (this.#cursor === 0) this.#nearest = this.#group.map(() => new NearestHeap(KEPT, true));
       this.#compared = 0;
     }
     if (this.#cursor !== -1) {
@@ -330,7 +329,7 @@ export class RecallMeter {
       return Array.from({ length: this.#groupSize }, () => this.#sample(isMeasured));
     }
     const queries = this.#queries.splice(0, this.#groupSize);
-    return queries.map((query) => ({ query, moved: undefined, nearest: [] }));
+    return queries.map((query) => ({ query, moved: undefined, found: NONE }));
   }
 
   #finish(): void {
@@ -404,17 +403,18 @@ export class RecallMeter {
     const plus = this.#rows.embeddingOf(this.#pick(isMeasured));
     const minus = this.#rows.embeddingOf(this.#pick(isMeasured));
     const moved = row.map((value, i) => value + MOVED_BY * (plus[i]! - minus[i]!));
-    return { query: this.#isFit(moved) ? moved : row, moved: { slot, row }, nearest: [] };
+    return { query: this.#isFit(moved) ? moved : row, moved: { slot, row }, found: NONE };
   }
 
   /** Looks for the neighbours of the whole group in the next slice of the rows. */
   #scan(live: Bitset): void {
     const queries = this.#group.map(({ query }) => query);
-    const { found, next } = this.#rows.searchSlice(queries, K, live, this.#cursor);
+    this.#cursor = this.#rows.searchSlice(queries, this.#nearest, live, this.#cursor);
+    if (this.#cursor !== -1) return;
     this.#group.forEach((sample, i) => {
-      sample.nearest = merge(sample.nearest, found[i]!);
+      sample.found = this.#nearest[i]!.drain().slots;
     });
-    this.#cursor = next;
+    this.#nearest = [];
   }
 
   /**
@@ -433,7 +433,7 @@ export class RecallMeter {
       this.#probe(moved.row, 1, row, own, true);
       return;
     }
-    if (!isExact && which === 0) sample.nearest = merge([], this.#search(query, K, LEVELS - 1));
+    if (!isExact && which === 0) sample.found = this.#search(query, K, LEVELS - 1).slots;
     const { distances } = this.#nearestOf(sample, isMeasured);
     if (which === 0) this.#probe(query, K, moved === undefined ? tenAsked : ten, distances, isExact);
     else this.#probe(query, 1, moved === undefined ? oneAsked : one, distances.subarray(0, 1), isExact);
@@ -441,7 +441,7 @@ export class RecallMeter {
 
   /** The rows found for a sample that are still there. */
   #nearestOf(sample: Sample, isMeasured: (slot: number) => boolean): NearestSlots {
-    const slots = Uint32Array.from(sample.nearest.map(({ slot }) => slot).filter(isMeasured));
+    const slots = sample.found.filter(isMeasured);
     return this.#rows.rank(sample.query, K, slots, slots.length);
   }
 
@@ -471,16 +471,6 @@ export class RecallMeter {
     const most = former < wanted ? foundAt(LEVELS - 1) : former;
     tally.add(found, most, isExact ? wanted : undefined);
   }
-}
-
-/** The nearest of both, each once: a row that left memory meanwhile may be found again at the source. */
-function merge(nearest: Sample['nearest'], { slots, distances }: NearestSlots): Sample['nearest'] {
-  const all = new Map(nearest.map(({ slot, distance }) => [slot, distance]));
-  slots.forEach((slot, i) => {
-    all.set(slot, distances[i]!);
-  });
-  const sorted = Array.from(all, ([slot, distance]) => ({ slot, distance }));
-  return sorted.sort((a, b) => a.distance - b.distance || a.slot - b.slot).slice(0, KEPT);
 }
 
 function newTallies(): Tallies {

@@ -28,12 +28,15 @@ export class Shortlist {
     this.#uppers = new NearestHeap(k);
   }
 
-  /** Begins anew, for the `k` nearest of other rows, in the memory that is there. */
-  restart(k: number): void {
+  /**
+   * Begins anew, for the `k` nearest of other rows, in the memory that is there. Rows beyond `farthest`, a
+   * distance, are not asked for; by default all are.
+   */
+  restart(k: number, farthest: number = Number.POSITIVE_INFINITY): void {
     if (this.#uppers.capacity === k) this.#uppers.clear();
     else this.#uppers = new NearestHeap(k);
     this.#count = 0;
-    this.#limit = Number.POSITIVE_INFINITY;
+    this.#limit = lowerBoundLimit(farthest);
   }
 
   /** A row with a lower bound beyond this cannot be among the k nearest. Falls as rows are kept. */
@@ -51,7 +54,9 @@ export class Shortlist {
     this.#lowers[this.#count] = centre - margin;
     this.#count++;
     const uppers = this.#uppers;
-    if (uppers.push(centre + margin, slot) && uppers.isFull) this.#limit = lowerBoundLimit(uppers.worstKey);
+    if (uppers.push(centre + margin, slot) && uppers.isFull) {
+      this.#limit = Math.min(this.#limit, lowerBoundLimit(uppers.worstKey));
+    }
     return this.#limit;
   }
 

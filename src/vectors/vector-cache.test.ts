@@ -4,6 +4,7 @@ import { distance, FAMILIES, FAMILY_NAMES, type FamilyName } from '../../test/su
 import type { Space } from '../api/index.ts';
 import { assert, Bitset, seededNumbers } from '../base/index.ts';
 import { dot } from '../kernel/index.ts';
+import { NearestHeap } from './nearest-heap.ts';
 import { VectorCache } from './vector-cache.ts';
 import type { NearestSlots } from './vector-rows.ts';
 
@@ -130,15 +131,12 @@ function hitsOf({ slots, distances }: NearestSlots): Hit[] {
 
 /** The answers of all slices together. */
 function searchInSlices(world: World, queries: Float32Array[], k: number, allowed: Bitset): Hit[][] {
-  const hits: Hit[][] = queries.map(() => []);
-  for (let cursor = 0; cursor !== -1; ) {
-    const { found, next } = world.cache.searchSlice(queries, k, allowed, cursor);
-    found.forEach((part, i) => {
-      hits[i]!.push(...hitsOf(part));
-    });
-    cursor = next;
-  }
-  return hits.map((all) => all.sort(byDistance).slice(0, k));
+  const nearest = queries.map(() => new NearestHeap(k, true));
+  for (let cursor = 0; cursor !== -1; ) cursor = world.cache.searchSlice(queries, nearest, allowed, cursor);
+  return nearest.map((heap) => {
+    const { slots, keys } = heap.drain();
+    return Array.from(slots, (slot, i) => ({ slot, distance: keys[i]! }));
+  });
 }
 
 type Deed =
@@ -255,6 +253,18 @@ describe('a cache of vectors answers as computing every distance does', () => {
   });
 });
 
+test('the nearest of many queries are found in slices that begin with what others found', () => {
+  for (const space of SPACES) {
+    const world = new World(space, 8, ['gaussian', 'duplicates'], 'ample', 7);
+    for (let slot = 0; slot < 3_000; slot++) world.put(slot, true);
+    // So many that a slice has 512 places.
+    const queries = Array.from({ length: 64 }, () => world.query());
+    const allowed = world.allowed(0.9);
+    const expected = queries.map((query) => world.naive(query, 40, allowed));
+    expect(searchInSlices(world, queries, 40, allowed)).toEqual(expected);
+  }
+});
+
 test('the length of a vector is right when reading it makes the memory grow', () => {
   // 4,096 dimensions make a step of 64 places, so that many of these reads add places.
   const world = new World('cosine', 4_096, ['gaussian'], 'ample', 1);
@@ -294,6 +304,26 @@ test('looking at every vector evicts none', () => {
   expectSame(world, { kind: 'search', k: 5, share: 1 });
   expectSame(world, { kind: 'slices', k: 5, share: 1 });
   expect(used.filter((slot) => !world.cache.isCached(slot))).toEqual([]);
+});
+
+test('a row that leaves memory between two slices is found once', () => {
+  const world = new World('l2', 4, ['gaussian'], 'some', 6);
+  for (let slot = 0; slot < 200; slot++) world.put(slot, false);
+  world.cache.load(Array.from({ length: ROOMS.some }, (_, i) => i));
+  const allowed = world.allowed(1);
+  const query = world.query();
+  const nearest = [new NearestHeap(80, true)];
+  const cursor = world.cache.searchSlice([query], nearest, allowed, 0);
+  // These take the places of all that the first slice has looked at.
+  for (let slot = 100; slot < 200; slot++) world.cache.normOf(slot);
+  for (let next = cursor; next !== -1; ) next = world.cache.searchSlice([query], nearest, allowed, next);
+  const { slots } = nearest[0]!.drain();
+  expect(new Set(slots).size).toBe(80);
+  // Those that came into memory since may be missing, since only what was read is looked for.
+  const early = world.naive(query, 200, allowed).filter(({ slot }) => slot < 100);
+  expect([...slots].filter((slot) => slot < 100).slice(0, 20)).toEqual(
+    early.slice(0, 20).map(({ slot }) => slot),
+  );
 });
 
 test('without a source all vectors stay, whatever is granted', () => {

@@ -22,7 +22,6 @@ import { ReadyPlaces } from './ready-places.ts';
 import { BATCH, type HeldRows, RowMemory, TOGETHER } from './row-memory.ts';
 import { Shortlist } from './shortlist.ts';
 import {
-  type NearestSlice,
   type NearestSlots,
   nothing,
   type VectorCacheOptions,
@@ -78,6 +77,8 @@ export class VectorCache implements VectorRows {
   readonly #batchNorms = new Float64Array(BATCH);
   readonly #bounds: FloatBounds;
   readonly #shortlist = new Shortlist(1);
+  /** Of the queries that `searchSlice` looks for together. */
+  readonly #shortlists: Shortlist[] = [];
 
   /** `held` are vectors to begin with, in memory already: those of the slots of `live` are there. */
   constructor(options: VectorCacheOptions, held?: { readonly rows: HeldRows; readonly live: Bitset }) {
@@ -296,26 +297,33 @@ export class VectorCache implements VectorRows {
     return { scanned: count - missing, reranked, read: missing, ...drain(nearest) };
   }
 
-  searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice {
+  /**
+   * Looks for the nearest of several queries, `TOGETHER` at most, within one slice of the rows, for a caller
+   * that looks at all rows in slices: each heap, which keeps a slot once, is the nearest of its query so far.
+   * The first slice has the cursor 0; returns that of the next, −1 after the last. Rows that come into memory
+   * or leave it between two slices are not passed over.
+   */
+  searchSlice(
+    queries: readonly Float32Array[],
+    nearest: readonly NearestHeap[],
+    allowed: Bitset,
+    cursor: number,
+  ): number {
     assert(queries.length <= TOGETHER, 'More queries than have room were compared together.');
-    const heaps = queries.map(() => new NearestHeap(k));
-    const next =
-      cursor < READING
-        ? this.#slicePlaces(queries, allowed, cursor, heaps)
-        : this.#sliceReads(queries, allowed, cursor - READING, heaps);
-    const found = heaps.map((heap) => ({ scanned: 0, reranked: 0, read: 0, ...drain(heap) }));
-    return { found, next };
+    return cursor < READING
+      ? this.#slicePlaces(queries, nearest, allowed, cursor)
+      : this.#sliceReads(queries, nearest, allowed, cursor - READING);
   }
 
   #slicePlaces(
     queries: readonly Float32Array[],
+    nearest: readonly NearestHeap[],
     allowed: Bitset,
     first: number,
-    heaps: readonly NearestHeap[],
   ): number {
     const end = Math.min(this.#placeCount, first + Math.ceil(SLICE_DISTANCES / queries.length));
     const norms = queries.map((query, i) => this.#memory.loadQueryOf(query, i));
-    const shortlists = heaps.map(({ capacity }) => new Shortlist(capacity));
+    const shortlists = nearest.map((heap, i) => this.#shortlistOf(heap, i));
     const { places } = this.#memory;
     const tile = Math.max(2, Math.min(TILE_MAX, Math.floor(TILE_BYTES / (4 * this.#width))));
     for (let start = first; start < end; start += tile) {
@@ -335,16 +343,24 @@ export class VectorCache implements VectorRows {
       }
     }
     shortlists.forEach((shortlist, i) => {
-      this.#rankShortlist(shortlist, norms[i]!, heaps[i]!, this.#memory.queryAt(i));
+      this.#rankShortlist(shortlist, norms[i]!, nearest[i]!, this.#memory.queryAt(i));
     });
     return end < this.#placeCount ? end : READING;
   }
 
+  /** A shortlist, one of several, of what may come among the nearest so far. */
+  #shortlistOf(nearest: NearestHeap, i: number): Shortlist {
+    if (this.#shortlists.length === i) this.#shortlists.push(new Shortlist(nearest.capacity));
+    const shortlist = this.#shortlists[i]!;
+    shortlist.restart(nearest.capacity, nearest.isFull ? nearest.worstKey : undefined);
+    return shortlist;
+  }
+
   #sliceReads(
     queries: readonly Float32Array[],
+    nearest: readonly NearestHeap[],
     allowed: Bitset,
     first: number,
-    heaps: readonly NearestHeap[],
   ): number {
     let count = 0;
     let slot = first;
@@ -357,7 +373,7 @@ export class VectorCache implements VectorRows {
       const norm = this.#memory.loadRow(embedding);
       // The roles are exchanged, so that the row stays where it is.
       this.#memory.query.set(embedding);
-      heaps.forEach((heap, i) => {
+      nearest.forEach((heap, i) => {
         heap.push(this.#distanceOfRow(this.#memory.queryAt(i), norms[i]!, norm), read);
       });
     });

@@ -41,14 +41,6 @@ export function nothing(): NearestSlots {
   return { slots: new Uint32Array(0), distances: new Float32Array(0), scanned: 0, reranked: 0, read: 0 };
 }
 
-/**
- * A part of looking for the nearest of several queries; the first has the cursor 0, and −1 follows the last.
- */
-export interface NearestSlice {
-  readonly found: readonly NearestSlots[];
-  readonly next: number;
-}
-
 /** See the top of this file. Slots that are named have vectors, in memory or at the source. */
 export interface VectorRows {
   /** One more than the largest slot ever set or announced. */
@@ -75,11 +67,6 @@ export interface VectorRows {
   search(query: Float32Array, k: number, allowed: Bitset, allowedCount: number): NearestSlots;
   /** The `k` nearest of the first `count` of `candidates`, all different. Exact among them. */
   rank(query: Float32Array, k: number, candidates: Uint32Array, count: number): NearestSlots;
-  /**
-   * The `k` nearest of `allowed` for each query within one slice of the rows: for a caller that looks at all
-   * rows in slices. Exact within the slice.
-   */
-  searchSlice(queries: readonly Float32Array[], k: number, allowed: Bitset, cursor: number): NearestSlice;
 }
 
 /** Whether two vectors are the same, bit by bit: −0 and 0 are two. */
