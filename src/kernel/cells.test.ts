@@ -226,4 +226,40 @@ describe('means', () => {
       ),
     );
   });
+
+  test('halves of rows have the means of a plain loop', () => {
+    fc.assert(
+      fc.property(widths, kinds, fc.nat(), fc.integer({ min: 1, max: 9 }), (width, kind, seed, count) => {
+        const [left, right, direction, rows] = [0, 4 * width, 8 * width, 12 * width];
+        const sides = rows + 4 * width * count;
+        const kernel = new Kernel(sides + 4 * count);
+        const floats = new Float32Array(kernel.buffer);
+        const at = (address: number): Float32Array => floats.subarray(address / 4, address / 4 + width);
+        const chance = seededNumbers(seed);
+        for (let row = -3; row < count; row++)
+          at(rows + 4 * width * row).set(makeVector(kind, width, chance));
+        const [from, to] = [at(left).slice(), at(right).slice()];
+        const middle = kernel.calls.projectBetween(rows, count, width, left, right, direction, sides);
+        expect(at(direction)).toEqual(to.map((x, d) => x - from[d]!));
+        const margin = 1e-5 * (norm(from) + norm(to)) ** 2 + 1e-30;
+        expect(Math.abs(middle - (norm(to) ** 2 - norm(from) ** 2) / 2)).toBeLessThanOrEqual(margin);
+        const products = floats.slice(sides / 4, sides / 4 + count);
+        // A threshold that is a product, so that a row lies on the border.
+        const threshold = products[seed % count]!;
+        kernel.calls.meansOfHalves(rows, count, width, sides, threshold, left, right);
+        const isLeft = (i: number): boolean =>
+          products[i]! < threshold || (products[i] === threshold && i % 2 === 0);
+        for (const [address, isMeant] of [[left, true] as const, [right, false] as const]) {
+          const meant = Array.from({ length: count }, (_, i) => i).filter((i) => isLeft(i) === isMeant);
+          const lengths = meant.reduce((sum, i) => sum + norm(at(rows + 4 * width * i)), 0);
+          const mean = Float64Array.from({ length: width }, (_, d) => {
+            const sum = meant.reduce((total, i) => total + at(rows + 4 * width * i)[d]!, 0);
+            return sum / Math.max(1, meant.length);
+          });
+          const error = norm(at(address).map((x, d) => x - mean[d]!));
+          expect(error).toBeLessThanOrEqual(1e-5 * lengths + 1e-30);
+        }
+      }),
+    );
+  });
 });

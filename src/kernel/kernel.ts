@@ -53,6 +53,32 @@ export interface KernelCalls {
   quantise(vector: number, width: number, levels: number, codes: number, isWide: number, out: number): void;
   /** Dots (f32) of `count` consecutive rows of `width` floats with `direction`. */
   project(rows: number, count: number, width: number, direction: number, out: number): void;
+  /**
+   * Writes right − left to `direction` and the dots of the rows with it to `sides`; returns the dot in the
+   * middle between the two.
+   */
+  projectBetween(
+    rows: number,
+    count: number,
+    width: number,
+    left: number,
+    right: number,
+    direction: number,
+    sides: number,
+  ): number;
+  /**
+   * Writes the means of the rows whose number in `sides` is below `threshold`, and of the others, to `left`
+   * and `right`; of those at the threshold every other one is left.
+   */
+  meansOfHalves(
+    rows: number,
+    count: number,
+    width: number,
+    sides: number,
+    threshold: number,
+    left: number,
+    right: number,
+  ): void;
   /** target += scale · row, over `width` floats. */
   addScaled(target: number, row: number, width: number, scale: number): void;
   /**
@@ -100,6 +126,8 @@ function compile(): object {
 export class Kernel {
   readonly calls: KernelCalls;
   readonly #memory: WasmMemory;
+  /** Asked of the memory, it would be a call out of the engine each time. */
+  #byteLength: number;
 
   /** Takes at least `byteCount` bytes at once. Errors: as `reserve`. */
   constructor(byteCount: number) {
@@ -110,6 +138,7 @@ export class Kernel {
     } catch (cause) {
       throw outOfMemory(byteCount, cause);
     }
+    this.#byteLength = this.#memory.buffer.byteLength;
     this.calls = new wasm.Instance(compiled, { env: { memory: this.#memory } }).exports as KernelCalls;
   }
 
@@ -128,13 +157,14 @@ export class Kernel {
    * Errors: `TESSERA_LIMIT_EXCEEDED` beyond 4 GiB or when the system gives no more memory.
    */
   reserve(byteCount: number, roomy: number = byteCount): boolean {
-    const held = this.#memory.buffer.byteLength / PAGE_BYTES;
+    if (byteCount <= this.#byteLength) return false;
+    const held = this.#byteLength / PAGE_BYTES;
     const missing = pagesFor(byteCount) - held;
-    if (missing <= 0) return false;
     const wanted = Math.min(PAGES_MAX, Math.ceil(roomy / PAGE_BYTES)) - held;
     for (const pages of wanted > missing ? [wanted, missing] : [missing]) {
       try {
         this.#memory.grow(pages);
+        this.#byteLength = this.#memory.buffer.byteLength;
         return true;
       } catch (cause) {
         if (pages === missing) throw outOfMemory(byteCount, cause);

@@ -2,11 +2,11 @@
  * The places in the memory of a table of cells.
  *
  * First what is of one size for ever, in this order: request 144 · sums 192 · out 64 · origin 4W · query 4W ·
- * table 4W · codes of the query 2W · factors of the rotation · mean 4W · sum 4W · direction 4W · best 4K ·
- * candidates 8N · scales 4S · squares 4S · nearest 4S · rows 4W·S. Then blocks of entries (drawn in
- * kernel/assembly/entries.ts), of which some that follow one another may serve as one region for what
- * grows: that of the cells, the mask of a search, and the lists of what it allows. One that has become too
- * small gives way to new blocks, and its own are free for entries; so growing moves no entry.
+ * table 4W · codes of the query 2W · factors of the rotation · mean 4W · sum 4W · left 4W · right 4W ·
+ * direction 4W · best 4K · candidates 8N · scales 4S · squares 4S · nearest 4S · rows 4W·S. Then blocks of
+ * entries (drawn in kernel/assembly/entries.ts), of which some that follow one another may serve as one
+ * region for what grows: that of the cells, the mask of a search, and the lists of what it allows. One that
+ * has become too small gives way to new blocks, and its own are free for entries; so growing moves no entry.
  *
  * The region for `C` cells, a multiple of 32: list 4C · dots 4C · hopes 4C · heap 8C + 16 · facts 32C ·
  * blocks of centres (4W + 512)·C/32 · codes of the centres C·W · centres 4C·W.
@@ -74,6 +74,8 @@ export type FixedPlace =
   | 'factors'
   | 'mean'
   | 'sum'
+  | 'left'
+  | 'right'
   | 'direction'
   | 'best'
   | 'candidates'
@@ -125,6 +127,8 @@ export function layOutFixed(rotation: Rotation): Readonly<Record<FixedPlace, num
     factors: rotation.factors.byteLength,
     mean: 4 * width,
     sum: 4 * width,
+    left: 4 * width,
+    right: 4 * width,
     direction: 4 * width,
     best: 4 * CELL_K_MAX,
     candidates: 8 * CANDIDATES_MAX,

@@ -12,6 +12,8 @@ export class CellRows {
   readonly capacity: number;
   readonly #dimension: number;
   readonly #memory: CellMemory;
+  /** What `raw` has given, while the memory is the same. */
+  #raws: Float32Array[] = [];
 
   constructor(dimension: number, memory: CellMemory) {
     this.#dimension = dimension;
@@ -21,7 +23,13 @@ export class CellRows {
 
   /** Where the caller of `load` puts row `index`, unrotated; valid until the memory grows. */
   raw(index: number): Float32Array {
-    return new Float32Array(this.#memory.floats.buffer, this.addressOf(index), this.#dimension);
+    const { buffer } = this.#memory.floats;
+    // To make a view takes as long as to copy a vector into it.
+    if (this.#raws[0]?.buffer !== buffer) {
+      const rows = Array.from({ length: this.capacity }, (_, i) => i);
+      this.#raws = rows.map((row) => new Float32Array(buffer, this.addressOf(row), this.#dimension));
+    }
+    return this.#raws[index]!;
   }
 
   /** Says what row `index` is to be multiplied by. */
@@ -69,6 +77,33 @@ export class CellRows {
     this.#memory.vector(at.direction).set(direction);
     calls.project(at.rows, count, width, at.direction, at.best);
     return floats.subarray(at.best / 4, at.best / 4 + count);
+  }
+
+  /** Where two centres are between which rows are divided. */
+  get halves(): { readonly left: Float32Array; readonly right: Float32Array } {
+    const { at } = this.#memory;
+    return { left: this.#memory.vector(at.left), right: this.#memory.vector(at.right) };
+  }
+
+  /** What leads from the left of the halves to the right. */
+  get direction(): Float32Array {
+    return this.#memory.vector(this.#memory.at.direction);
+  }
+
+  /**
+   * Products of the first `count` rows with the direction from the left of the halves to the right, valid
+   * until the next search or call, and the product that lies in the middle.
+   */
+  projectBetween(count: number): { readonly sides: Float32Array; readonly middle: number } {
+    const { at, calls, width, floats } = this.#memory;
+    const middle = calls.projectBetween(at.rows, count, width, at.left, at.right, at.direction, at.best);
+    return { sides: floats.subarray(at.best / 4, at.best / 4 + count), middle };
+  }
+
+  /** Makes the halves the means of the rows on either side of `threshold`, by the last `projectBetween`. */
+  moveHalves(count: number, threshold: number): void {
+    const { at, calls, width } = this.#memory;
+    calls.meansOfHalves(at.rows, count, width, at.best, threshold, at.left, at.right);
   }
 
   /** Adds a row to the sum that `takeSum` returns. */

@@ -10,6 +10,7 @@ import type { Space } from '../api/index.ts';
 import { assert } from '../base/index.ts';
 import type { CellMembers } from './cell-members.ts';
 import type { CellTable } from './cell-table.ts';
+import { twoMeans } from './two-means.ts';
 import type { VectorRows } from './vector-rows.ts';
 
 /** Constants that shape the cells. */
@@ -28,7 +29,6 @@ const CHANGED_SHARE = 0.5;
 /** A cell is divided beyond so many times the mean size; while many rows wait for cells, beyond so many. */
 const LARGE = 2;
 const LARGE_PRESSED = 4;
-const MEANS_ROUNDS = 6;
 /** Rows that a step takes in, or moves. */
 const STEP_ROWS = 64;
 /** Rows and floats that the mean is made of at most. */
@@ -240,7 +240,7 @@ export class CellUpkeep {
 
   /**
    * Empties a cell from its end, in steps: `choose` says for the loaded rows, `count` of them, where each
-   * goes. The cell is given back at the end.
+   * goes, in an array of its own. The cell is given back at the end.
    */
   *#empty(cell: number, choose: (count: number) => ArrayLike<number>): Generator<void, void> {
     const table = this.#table;
@@ -248,7 +248,7 @@ export class CellUpkeep {
     while (table.countOf(cell) > 0) {
       const slots = table.slotsOf(cell).slice(-most).reverse();
       this.#load(slots);
-      const targets = Array.from(choose(slots.length));
+      const targets = choose(slots.length);
       slots.forEach((slot, i) => {
         this.#put(slot, i, targets[i]!);
       });
@@ -267,7 +267,7 @@ export class CellUpkeep {
     const table = this.#table;
     const near = table.neighboursOf(cell, this.#tuning.neighbourCount + 1);
     const others = near.filter((other) => other !== cell);
-    yield* this.#empty(cell, (count) => table.rows.nearest(count, others));
+    yield* this.#empty(cell, (count) => table.rows.nearest(count, others).slice());
   }
 
   /** See `refine`. */
@@ -325,16 +325,20 @@ export class CellUpkeep {
     }
     const sample = slots.slice(0, count).reverse();
     this.#load(sample);
-    const { left, right, direction, threshold } = this.#twoMeans(count);
+    const { left, right, direction, threshold } = twoMeans(rows, count);
     const halves = [table.createCell(left), table.createCell(right)];
     for (const half of halves) this.#suspects.add(half);
     let turn = 0;
-    const choose = (many: number): number[] =>
-      Array.from(rows.project(direction, many), (product) => {
+    const choose = (many: number): number[] => {
+      const products = rows.project(direction, many);
+      const chosen: number[] = [];
+      for (let i = 0; i < many; i++) {
         // Rows on the border itself, as when all are equal, go to both sides in turns.
-        if (product === threshold) return halves[turn++ % 2]!;
-        return halves[product > threshold ? 1 : 0]!;
-      });
+        const isRight = products[i] === threshold ? turn++ % 2 === 1 : products[i]! > threshold;
+        chosen.push(halves[isRight ? 1 : 0]!);
+      }
+      return chosen;
+    };
     const targets = choose(count);
     sample.forEach((slot, i) => {
       this.#put(slot, i, targets[i]!);
@@ -342,76 +346,4 @@ export class CellUpkeep {
     if (table.countOf(cell) > 0) yield;
     yield* this.#empty(cell, choose);
   }
-
-  /** Centres of the two halves of the sample, and the plane between them. */
-  #twoMeans(count: number): TwoMeans {
-    const { rows } = this.#table;
-    const total = this.#sumOf(count, () => true);
-    let left: Float32Array = rows.at(0).slice();
-    let right: Float32Array = rows.at(this.#farthestFrom(left, count)).slice();
-    for (let round = 0; ; round++) {
-      const direction = right.map((x, d) => x - left[d]!);
-      const sides = rows.project(direction, count);
-      const threshold = thresholdOf(sides, (squaredNorm(right) - squaredNorm(left)) / 2);
-      if (round === MEANS_ROUNDS) return { left, right, direction, threshold };
-      const isLeft = (i: number): boolean => sides[i]! < threshold || (sides[i] === threshold && i % 2 === 0);
-      let leftCount = 0;
-      for (let i = 0; i < count; i++) if (isLeft(i)) leftCount++;
-      const sum = this.#sumOf(count, isLeft);
-      left = sum.map((x) => x / Math.max(1, leftCount));
-      right = total.map((x, d) => (x - sum[d]!) / Math.max(1, count - leftCount));
-    }
-  }
-
-  #sumOf(count: number, isMeant: (row: number) => boolean): Float32Array {
-    const { rows } = this.#table;
-    for (let i = 0; i < count; i++) if (isMeant(i)) rows.addToSum(i);
-    return rows.takeSum();
-  }
-
-  #farthestFrom(row: Float32Array, count: number): number {
-    const { rows } = this.#table;
-    const products = rows.project(row, count);
-    let farthest = 0;
-    let most = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < count; i++) {
-      const distance = rows.squareOf(i) - 2 * products[i]!;
-      if (distance > most) {
-        most = distance;
-        farthest = i;
-      }
-    }
-    return farthest;
-  }
-}
-
-/** Two centres, and the plane between: rows whose product with `direction` exceeds `threshold` are right. */
-interface TwoMeans {
-  readonly left: Float32Array;
-  readonly right: Float32Array;
-  readonly direction: Float32Array;
-  readonly threshold: number;
-}
-
-/**
- * The plane in the middle, moved so far that neither half has less than a quarter of the sample. Without
- * this, a split might leave one cell as it was and the other empty, for ever.
- */
-function thresholdOf(sides: Float32Array, middle: number): number {
-  let below = 0;
-  let above = 0;
-  for (const side of sides) {
-    if (side < middle) below++;
-    else if (side > middle) above++;
-  }
-  const quarter = sides.length >> 2;
-  if (below >= quarter && above >= quarter) return middle;
-  const sorted = sides.slice().sort();
-  return Math.min(Math.max(middle, sorted[quarter]!), sorted[sides.length - 1 - quarter]!);
-}
-
-function squaredNorm(vector: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
-  return sum;
 }

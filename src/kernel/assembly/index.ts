@@ -5,7 +5,7 @@ export { scanList, scanRun } from './codes';
 export { encodeEntry, makeTable, moveEntry } from './entries';
 export { sumBlock } from './fastscan';
 export { dot, squaredL2 } from './floats';
-export { addScaled, project } from './means';
+export { addScaled, meansOfHalves, project, projectBetween } from './means';
 export { quantise } from './quantise';
 export { rotate } from './rotation';
 export { dotRows, squaredL2Rows } from './row-sums';
