@@ -86,10 +86,15 @@ test('before the first round has ended, the exact samples tell what to do, with 
   const first = scene.stepUntil(() => meter.isBelieved(scene.count));
   expect([meter.rounds, meter.isMeasuring]).toEqual([0, true]);
   const cautious = meter.levelFor(0.95, 10)!;
+  // So few cannot say how seldom the nearest alone is missed; nor is what they say kept.
+  expect(meter.levelFor(0.95, 1)).toBeUndefined();
+  expect([meter.recalls.length, meter.measuredRows]).toEqual([0, 0]);
   const others = scene.stepUntil(() => !meter.isMeasuring);
   expect(others).toBeGreaterThan(2 * first);
   expect(meter.rounds).toBe(1);
   expect(meter.levelFor(0.95, 10)).toBeLessThan(cautious);
+  expect(meter.levelFor(0.95, 1)).toBeDefined();
+  expect(meter.measuredRows).toBe(scene.count);
 });
 
 test('so they do in a later round where what was measured is about to be out of date, and only there', () => {
@@ -105,11 +110,14 @@ test('so they do in a later round where what was measured is about to be out of 
   scene.stepUntil(() => !meter.isMeasuring || String(meter.recalls) !== String(measured));
   expect([meter.rounds, meter.isMeasuring]).toEqual([2, false]);
 
+  const former = meter.levelFor(0.95, 10);
   scene.grow(1_000);
   expect(meter.isBelieved(scene.count)).toBe(false);
   scene.begin();
   scene.stepUntil(() => meter.isBelieved(scene.count));
   expect([meter.rounds, meter.isMeasuring]).toEqual([2, true]);
+  expect(meter.levelFor(0.95, 10)).toBeGreaterThanOrEqual(former!);
+  expect(meter.measuredRows).toBe(300);
   // What is given up then has to be measured all the same.
   meter.cancel(scene.count);
   expect(meter.isBelieved(scene.count)).toBe(true);

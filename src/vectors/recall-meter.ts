@@ -137,16 +137,16 @@ export class RecallMeter {
   readonly #random: () => number;
   readonly #isFit: (query: Float32Array) => boolean;
   readonly #asked: AskedQueries;
-  /** By the rounds finished so far. */
+  /** What is believed, and what the rounds finished so far gave. */
   #curves: Curves | undefined;
+  #finished: Curves | undefined;
   /** Of the round under way, and of all those before it, faded. */
   #tallies: Tallies = newTallies();
   #former: Tallies = newTallies();
-  /** Rows at the begin of the last finished round, and of the one under way, of those still there. */
+  /** Rows when what is believed was measured, in the last finished round, and in the one under way. */
   #measuredRows = 0;
+  #finishedRows = 0;
   #roundRows = 0;
-  /** Those of the last finished round while another is under way. */
-  #formerRows = 0;
   /** Rows at the begin of the last round that looked queries up, of those still there. */
   #askedRows = 0;
   #changesSinceBegin = 0;
@@ -178,8 +178,8 @@ export class RecallMeter {
    * reserve taken off.
    */
   get recalls(): Float64Array {
-    if (this.#curves === undefined) return new Float64Array(0);
-    const { ten, one, tenSure, oneSure } = this.#curves;
+    if (this.#finished === undefined) return new Float64Array(0);
+    const { ten, one, tenSure, oneSure } = this.#finished;
     return Float64Array.from([...ten, ...one, ...tenSure, ...oneSure]);
   }
 
@@ -195,7 +195,7 @@ export class RecallMeter {
 
   /** Of the rows at the time of that measurement, how many are still there at least. */
   get measuredRows(): number {
-    return this.#measuredRows;
+    return this.#finishedRows;
   }
 
   /**
@@ -207,6 +207,7 @@ export class RecallMeter {
     const parts = recalls.length / LEVELS;
     if (parts !== 2 && parts !== 4) return;
     this.#measuredRows = Math.max(0, rows);
+    this.#finishedRows = this.#measuredRows;
     this.#changesSinceBegin = Math.max(0, liveCount - this.#measuredRows);
     const part = (i: number): number[] => [...recalls.subarray(i * LEVELS, (i + 1) * LEVELS)];
     const [ten, one] = [part(0), part(1)];
@@ -214,6 +215,7 @@ export class RecallMeter {
     const [tenSure, oneSure] =
       parts === 2 ? [reserved(ten, CAUTION), reserved(one, CAUTION)] : [part(2), part(3)];
     this.#curves = { ten, one, tenSure, oneSure };
+    this.#finished = this.#curves;
   }
 
   /** Notes that a row has come or gone. */
@@ -225,7 +227,7 @@ export class RecallMeter {
   noteRemoval(): void {
     if (this.#measuredRows > 0) this.#measuredRows--;
     if (this.#roundRows > 0) this.#roundRows--;
-    if (this.#formerRows > 0) this.#formerRows--;
+    if (this.#finishedRows > 0) this.#finishedRows--;
     if (this.#askedRows > 0) this.#askedRows--;
   }
 
@@ -269,7 +271,6 @@ export class RecallMeter {
   begin(rows: VectorCache, liveCount: number): void {
     this.#rows = rows;
     this.#roundRows = liveCount;
-    this.#formerRows = this.#measuredRows;
     this.#changesSinceBegin = 0;
     this.#tallies = newTallies();
     this.#isMeasuring = true;
@@ -319,8 +320,7 @@ export class RecallMeter {
     this.#sampled += this.#group.length;
     this.#group = [];
     if (this.#sampled >= this.#samples && this.#queries.length === 0) this.#finish();
-    else if (this.#sampled >= this.#exactSamples && this.isAgeing(this.#roundRows))
-      this.#conclude(CAUTION_FIRST);
+    else if (this.#sampled >= this.#exactSamples && this.isAgeing(this.#roundRows)) this.#believeExact();
   }
 
   /** Samples, until there are enough of them, and then the queries. */
@@ -333,26 +333,46 @@ export class RecallMeter {
   }
 
   #finish(): void {
-    const staying = Math.min(1, this.#formerRows / Math.max(1, this.#roundRows));
+    const staying = Math.min(1, this.#finishedRows / Math.max(1, this.#roundRows));
     const tallies = this.#tallies;
     for (const which of ['ten', 'one', 'row'] as const) {
       tallies[which].addFaded(this.#former[which], staying * staying);
     }
     if (tallies.tenAsked !== this.#former.tenAsked) this.#askedRows = this.#roundRows;
     this.#former = tallies;
-    this.#conclude(CAUTION);
+    this.#finished = this.#curvesBy(CAUTION);
+    this.#curves = this.#finished;
+    this.#measuredRows = this.#roundRows;
+    this.#finishedRows = this.#roundRows;
     this.#rounds++;
     this.#isMeasuring = false;
   }
 
-  /** Takes what was counted so far for the recall of the rows of the round. */
-  #conclude(caution: number): void {
+  /**
+   * Takes what the exact samples found for the recall of the rows of the round, and no less effort than until
+   * now. They cannot tell one miss in a hundred from none, so that for few neighbours nothing is known yet
+   * where nothing was known before.
+   */
+  #believeExact(): void {
+    const { ten, one, tenSure, oneSure } = this.#curvesBy(CAUTION_FIRST);
+    const former = this.#curves ?? { tenSure, oneSure: oneSure.map(() => 0) };
+    this.#curves = {
+      ten,
+      one,
+      tenSure: least(tenSure, former.tenSure),
+      oneSure: least(oneSure, former.oneSure),
+    };
+    this.#measuredRows = this.#roundRows;
+  }
+
+  /** What was counted so far in the round, as recall by level, with a reserve that leaves a share of the misses. */
+  #curvesBy(caution: number): Curves {
     const tallies = this.#tallies;
     const row = tallies.row.curve();
     const ten = tallies.ten.curve();
     const one = least(tallies.one.curve(), row);
     const hasAsked = tallies.tenAsked.count >= ASKED_MIN;
-    this.#curves = {
+    return {
       ten: hasAsked ? least(ten, scaled(tallies.tenAsked.curve(), ten)) : ten,
       one: hasAsked ? least(one, scaled(tallies.oneAsked.curve(), one)) : one,
       tenSure: hasAsked
@@ -362,7 +382,6 @@ export class RecallMeter {
         ? least(one, scaled(tallies.oneAsked.curve(ASKED_ERRORS), one))
         : reserved(one, caution),
     };
-    this.#measuredRows = this.#roundRows;
   }
 
   /**
