@@ -365,7 +365,7 @@ export class RecallMeter {
     this.#measuredRows = this.#roundRows;
   }
 
-  /** What was counted so far in the round, as recall by level, with a reserve that leaves a share of the misses. */
+  /** What the round has counted so far, as recall by level; the reserve leaves a share of the misses. */
   #curvesBy(caution: number): Curves {
     const tallies = this.#tallies;
     const row = tallies.row.curve();
