@@ -368,7 +368,8 @@ describe('a scan', () => {
     }
   });
 
-  it('ends where damage leads back to rows that it has read', () => {
+  /** A store whose table of records names one page of them in two places. */
+  function looping(): RecordStore {
     const path = join(temporaryDirectory(), 'records.sqlite3');
     const made = filled(path);
     made.database.pragma('wal_checkpoint(TRUNCATE)');
@@ -384,9 +385,27 @@ describe('a scan', () => {
     const childAt = (cell: number): number => page.readUInt16BE(12 + 2 * cell);
     page.writeUInt32BE(page.readUInt32BE(childAt(0)), childAt(3));
     writeFileSync(path, bytes);
-    const store = open(path);
+    return open(path);
+  }
+
+  it('ends where damage leads back to rows that it has read', () => {
+    const store = looping();
     const scan = (): string[] => store.read(() => ids(store));
     expect(scan).toThrow(expect.objectContaining({ code: 'TESSERA_CORRUPT' }) as Error);
     expect(scan).toThrow('in two places');
+  });
+
+  it('of pages, each after the last row of the one before, ends there too', () => {
+    const store = looping();
+    const examineAll = (limit: number): number => {
+      let [after, pages] = [0, 0];
+      for (; pages <= COUNT; pages++) {
+        const found = store.read(() => store.examine(after, limit));
+        if (found.length === 0) break;
+        after = found.at(-1)!.row;
+      }
+      return pages;
+    };
+    for (const limit of [1, 10, 64, COUNT]) expect(() => examineAll(limit)).toThrow('in two places');
   });
 });

@@ -221,8 +221,13 @@ export class RecordStore {
     const statement = this.database.prepare(
       `SELECT ${RECORD_COLUMNS} FROM records WHERE row > ? ORDER BY row LIMIT ?`,
     );
+    let last = after;
     return statement.all(after, limit).map((columns) => {
-      return examined(columns[0] as number, () => decodeRecord(columns))!;
+      const row = columns[0] as number;
+      // Who reads on after the last of these would go round in a circle.
+      if (row <= last) throw this.corrupt(`it holds row ${row} in two places`);
+      last = row;
+      return examined(row, () => decodeRecord(columns))!;
     });
   }
 
