@@ -43,16 +43,35 @@ describe('parseBatchInPieces', () => {
     // A million numbers, one by one, would take seconds.
     expect(Buffer.from(packed!.values.buffer).equals(Buffer.from(expected!.values.buffer))).toBe(true);
     expect(packed!.values[2_099 * 512 + 511]).toBe(2_099);
-    // Eight between nine pieces of metadata, one before the embeddings, 16 between 17 of packing, and as many
-    // of checking.
-    expect(pausesOf(parseBatchInPieces(input, 'add'))).toBe(41);
+    // Two between three pieces of metadata, four between five of packing, and one before each of 17 of checking.
+    expect(pausesOf(parseBatchInPieces(input, 'add'))).toBe(23);
     expect(pausesOf(parseBatchInPieces({ ids: ['a'], embeddings: [[1]] }, 'add'))).toBe(0);
   });
 
-  test('pauses in a batch of usual size, of which it was one piece: 5 to 9 ms of the caller', () => {
-    const [head, values, rows] = [ids.slice(0, 500), embeddings.slice(0, 500), metadatas.slice(0, 500)];
-    const input = { ids: head, embeddings: values, metadatas: rows };
-    expect(pausesOf(parseBatchInPieces(input, 'add'))).toBe(8);
+  test('reads a batch of usual size at the call, whatever becomes of its arrays afterwards', () => {
+    const block = new Float32Array(500 * 512).fill(1);
+    const input = {
+      ids: ids.slice(0, 500),
+      embeddings: ids.slice(0, 500).map((_, i) => block.subarray(512 * i, 512 * (i + 1))),
+      documents: ids.slice(0, 500),
+      metadatas: metadatas.slice(0, 500).map((row) => ({ ...row })),
+    };
+    const expected = parseBatch(input, 'add');
+    const pieces = parseBatchInPieces(input, 'add');
+    let step = pieces.next();
+    expect(step.done).toBe(false);
+    block.fill(2);
+    for (const row of input.metadatas) row.k = -1;
+    input.ids.fill('b');
+    input.documents.fill('b');
+    input.embeddings.length = 0;
+    while (step.done !== true) step = pieces.next();
+    const { embeddings: packed, ...others } = step.value;
+    const { embeddings: expectedPacked, ...expectedOthers } = expected;
+    expect(others).toEqual(expectedOthers);
+    expect(others.ids[499]).toBe('r499');
+    expect(packed!.values.every((x) => x === 1)).toBe(true);
+    expect(packed!.values.length).toBe(expectedPacked!.values.length);
   });
 
   test('names the component that is not finite, in whichever piece it is', () => {

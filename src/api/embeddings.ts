@@ -26,11 +26,12 @@ export function embeddingCount({ dimension, values }: EmbeddingBatch): number {
 }
 
 /**
- * Components that one piece packs or checks: 0.3 ms, and a millisecond more where the first write to a page
- * of memory takes 16 µs. With four times as many, a batch of 500 × 512 was packed in one piece, 7 to 12 ms
- * of the caller's loop with what comes before and after (2026-11-30).
+ * Components that one piece packs: a millisecond or two, and four more where the first write to a page of
+ * memory takes 16 µs. Not fewer, since up to so many are read at the call itself (docs/api.md).
  */
-const COMPONENTS_PER_PIECE = 65_536;
+const PACKED_PER_PIECE = 262_144;
+/** Components that one piece checks, of what was packed: a tenth of a millisecond. */
+const CHECKED_PER_PIECE = 65_536;
 
 /**
  * Packs a column of embeddings. An empty column, or one of `null`s alone, has the dimension 0.
@@ -65,7 +66,7 @@ export function* packInPieces(value: unknown, options: EmbeddingOptions): Pieces
   const values = new Float32Array(rows.length * dimension);
   const present = new Uint8Array(rows.length);
   let presentCount = 0;
-  const rowsPerPiece = Math.ceil(COMPONENTS_PER_PIECE / dimension);
+  const rowsPerPiece = Math.ceil(PACKED_PER_PIECE / dimension);
   for (let i = 0; i < rows.length; i++) {
     if (i > 0 && i % rowsPerPiece === 0) yield;
     const row = rows[i];
@@ -85,9 +86,9 @@ export function* packInPieces(value: unknown, options: EmbeddingOptions): Pieces
     else copyNumbers(row, target, i, field);
   }
   const batch = { dimension, values, present: presentCount === rows.length ? null : present };
-  for (let from = 0; from < values.length; from += COMPONENTS_PER_PIECE) {
-    if (from > 0) yield;
-    const flaw = firstNotFinite(values.subarray(from, from + COMPONENTS_PER_PIECE));
+  for (let from = 0; from < values.length; from += CHECKED_PER_PIECE) {
+    if (values.length > CHECKED_PER_PIECE) yield;
+    const flaw = firstNotFinite(values.subarray(from, from + CHECKED_PER_PIECE));
     if (flaw >= 0) throw notFinite(batch, from + flaw, field, isBase64);
   }
   return batch;
