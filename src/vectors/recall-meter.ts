@@ -24,7 +24,7 @@
  * The curve of the last finished round answers which level a recall asks for; where there is none, or it is
  * about to be out of date, that of the exact samples of the round under way.
  */
-import type { Bitset } from '../base/index.ts';
+import { Bitset } from '../base/index.ts';
 import { AskedQueries } from './asked-queries.ts';
 import { LEVELS } from './effort.ts';
 import { NearestHeap } from './nearest-heap.ts';
@@ -159,6 +159,8 @@ export class RecallMeter {
   #group: Sample[] = [];
   /** The nearest of the group so far, while all rows are looked at. */
   #nearest: NearestHeap[] = [];
+  /** Slots that have not been looked at for the group. */
+  #left = new Bitset();
   /** Queries that are still to be looked up in the round. */
   #queries: Float32Array[] = [];
   /** Where the look at all rows goes on; −1 after it. */
@@ -307,7 +309,10 @@ export class RecallMeter {
     if (this.#group.length === 0) {
       this.#group = this.#nextGroup(isMeasured);
       this.#cursor = this.#sampled < this.#exactSamples ? 0 : -1;
-      if (this.#cursor === 0) this.#nearest = this.#group.map(() => new NearestHeap(KEPT, true));
+      if (this.#cursor === 0) {
+        this.#nearest = this.#group.map(() => new NearestHeap(KEPT, true));
+        this.#left = live.clone();
+      }
       this.#compared = 0;
     }
     if (this.#cursor !== -1) {
@@ -428,12 +433,13 @@ export class RecallMeter {
   /** Looks for the neighbours of the whole group in the next slice of the rows. */
   #scan(live: Bitset): void {
     const queries = this.#group.map(({ query }) => query);
-    this.#cursor = this.#rows.searchSlice(queries, this.#nearest, live, this.#cursor);
+    this.#cursor = this.#rows.searchSlice(queries, this.#nearest, this.#left.and(live), this.#cursor);
     if (this.#cursor !== -1) return;
     this.#group.forEach((sample, i) => {
       sample.found = this.#nearest[i]!.drain().slots;
     });
     this.#nearest = [];
+    this.#left = new Bitset();
   }
 
   /**

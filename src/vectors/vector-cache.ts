@@ -300,25 +300,26 @@ export class VectorCache implements VectorRows {
   /**
    * Looks for the nearest of several queries, `TOGETHER` at most, within one slice of the rows, for a caller
    * that looks at all rows in slices: each heap, which keeps a slot once, is the nearest of its query so far.
-   * The first slice has the cursor 0; returns that of the next, −1 after the last. Rows that come into memory
-   * or leave it between two slices are not passed over.
+   * Slots that were looked at leave `left`, which begins as all of them; so none is passed over that comes
+   * into memory between two slices, or leaves it. The first slice has the cursor 0; returns that of the next,
+   * −1 after the last.
    */
   searchSlice(
     queries: readonly Float32Array[],
     nearest: readonly NearestHeap[],
-    allowed: Bitset,
+    left: Bitset,
     cursor: number,
   ): number {
     assert(queries.length <= TOGETHER, 'More queries than have room were compared together.');
     return cursor < READING
-      ? this.#slicePlaces(queries, nearest, allowed, cursor)
-      : this.#sliceReads(queries, nearest, allowed, cursor - READING);
+      ? this.#slicePlaces(queries, nearest, left, cursor)
+      : this.#sliceReads(queries, nearest, left, cursor - READING);
   }
 
   #slicePlaces(
     queries: readonly Float32Array[],
     nearest: readonly NearestHeap[],
-    allowed: Bitset,
+    left: Bitset,
     first: number,
   ): number {
     const end = Math.min(this.#placeCount, first + Math.ceil(SLICE_DISTANCES / queries.length));
@@ -330,7 +331,9 @@ export class VectorCache implements VectorRows {
       let count = 0;
       for (let place = start; place < Math.min(end, start + tile); place++) {
         const slot = this.#slotAt[place]!;
-        if (slot !== NO_SLOT && allowed.has(slot)) this.#put(count++, place, slot);
+        if (slot === NO_SLOT || !left.has(slot)) continue;
+        this.#put(count++, place, slot);
+        left.delete(slot);
       }
       if (count === 0) continue;
       // The kernel takes rows by twos.
@@ -359,25 +362,29 @@ export class VectorCache implements VectorRows {
   #sliceReads(
     queries: readonly Float32Array[],
     nearest: readonly NearestHeap[],
-    allowed: Bitset,
+    left: Bitset,
     first: number,
   ): number {
-    let count = 0;
-    let slot = first;
-    for (; slot < this.#slotCount && count < SLICE_READS; slot++) {
-      if (allowed.has(slot) && !this.isCached(slot)) this.#listed[count++] = slot;
-    }
-    if (count === 0) return -1;
     const norms = queries.map((query, i) => this.#memory.loadQueryOf(query, i));
-    this.#read(this.#listed, count, (read, embedding) => {
+    const compare = (slot: number, embedding: Float32Array): void => {
       const norm = this.#memory.loadRow(embedding);
       // The roles are exchanged, so that the row stays where it is.
       this.#memory.query.set(embedding);
       nearest.forEach((heap, i) => {
-        heap.push(this.#distanceOfRow(this.#memory.queryAt(i), norms[i]!, norm), read);
+        heap.push(this.#distanceOfRow(this.#memory.queryAt(i), norms[i]!, norm), slot);
       });
-    });
-    return READING + slot;
+      left.delete(slot);
+    };
+    let [count, readCount] = [0, 0];
+    let slot = first;
+    for (; slot < this.#slotCount && count < SLICE_READS; slot++) {
+      if (!left.has(slot)) continue;
+      count++;
+      if (this.isCached(slot)) compare(slot, this.#memory.at(this.#placeOf[slot]!));
+      else this.#listed[readCount++] = slot;
+    }
+    this.#read(this.#listed, readCount, compare);
+    return count === 0 ? -1 : READING + slot;
   }
 
   /**
