@@ -26,10 +26,8 @@ export async function inTurns<T>(pieces: Pieces<T>): Promise<T> {
 /** Browsers have no `setImmediate`, and round a row of timers up to 4 ms each, but no messages. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') {
-      setImmediate(resolve);
-      return;
-    }
+    if (typeof setImmediate === 'function') return void setImmediate(resolve);
+    if (typeof MessageChannel !== 'function') return void setTimeout(resolve);
     const { port1, port2 } = new MessageChannel();
     port1.addEventListener('message', () => {
       port1.close();

@@ -85,6 +85,8 @@ const PAUSE_MS_MIN = 1;
  */
 const PAUSE_PENDING_COUNT = 8_192;
 const PAUSE_FACTOR_MAX = 5;
+/** Who has not been asked a query for so long tells the writer of no rows: nobody waits for them. */
+const QUERIED_MS = 1_000;
 
 /**
  * How long nothing is to be called before write-ahead logs are emptied, which may take as long as a commit:
@@ -118,6 +120,11 @@ export class LocalBackend implements Backend {
   #nextRound: Promise<void> | undefined;
   /** The last turn of the event loop that a slice of a long call has been promised. */
   #lastTurn: Promise<void> = Promise.resolve();
+  /** The last query: of which collection, and when. */
+  #queried: { readonly collectionId: string | undefined; readonly atMs: number } = {
+    collectionId: undefined,
+    atMs: 0,
+  };
   /** Time that calls took since maintenance last had its turn. */
   #callsMs = 0;
   #isClosed = false;
@@ -406,6 +413,7 @@ export class LocalBackend implements Backend {
     const isStarving = this.#isMaintenanceStarving;
     // Not the first query, which loads what is there, nor one that has much to follow.
     const lacksMaintenance = this.#lacksMaintenance(queriedId);
+    if (queriedId !== undefined) this.#queried = { collectionId: queriedId, atMs: this.#clock.monotonicMs() };
     let tookMs = 0;
     try {
       for (;;) {
@@ -527,10 +535,17 @@ export class LocalBackend implements Backend {
       this.#callsMs = 0;
       do this.#engine.maintain();
       while (this.#engine.isUntidy && this.#clock.monotonicMs() < untilMs);
-      this.#notePending(this.#engine.pendingCount());
+      this.#tellPending();
       this.#owedMs = Math.max(0, this.#owedMs - (this.#clock.monotonicMs() - startMs));
       this.#scheduleMaintenance();
     });
+  }
+
+  /** Tells others how many rows wait in the collection that was queried last. */
+  #tellPending(): void {
+    const { collectionId, atMs } = this.#queried;
+    const isAsked = collectionId !== undefined && this.#clock.monotonicMs() - atMs < QUERIED_MS;
+    this.#notePending(isAsked ? this.#engine.pendingCount(collectionId) : 0);
   }
 
   /** Longest turn of maintenance for now; 0 is one slice. `isWaitedFor` if an answer is kept for it. */

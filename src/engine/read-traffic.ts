@@ -17,7 +17,7 @@ export interface Reads {
   readonly count: number;
   /** Of those calls, the ones that were not answered yet. */
   readonly underWayCount: number;
-  /** Rows that each query looks at until its thread has taken them into an index; the most of all threads. */
+  /** Rows that wait in the collection which a thread was asked a query of last; the most of all threads. */
   readonly pendingCount: number;
 }
 
@@ -51,7 +51,7 @@ export class ReadTraffic {
     return Atomics.load(this.counts, 2 * reader);
   }
 
-  /** Notes how many rows each query of a reader looks at until it has taken them in. */
+  /** Notes how many rows each query like a reader's last one looks at until they are taken in. */
   notePending(reader: number, count: number): void {
     Atomics.store(this.counts, 2 * reader + 1, count);
   }

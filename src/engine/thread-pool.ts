@@ -197,10 +197,7 @@ export class ThreadPool {
       case 'any reader':
         return leastBusy(readers).call(method, parameters, options);
       case 'knowing reader':
-        this.#traffic.noteRead();
-        return this.#knowingReader(method, parameters)
-          .call<T>(method, parameters, options)
-          .finally(() => this.#traffic.noteAnswer());
+        return this.#read(this.#knowingReader(method, parameters), method, parameters, options);
       case 'first reader':
         return first.thread.call(method, parameters, options);
       case 'all threads':
@@ -214,6 +211,20 @@ export class ThreadPool {
           parameters,
           options,
         );
+    }
+  }
+
+  async #read<T>(
+    reader: WorkerThread,
+    method: BackendMethod,
+    parameters: readonly unknown[],
+    options: CallOptions,
+  ): Promise<T> {
+    this.#traffic.noteRead();
+    try {
+      return await reader.call<T>(method, parameters, options);
+    } finally {
+      this.#traffic.noteAnswer();
     }
   }
 
@@ -374,6 +385,7 @@ export class ThreadPool {
       reader.opening = null;
       reader.isBeingIntroduced = false;
       reader.known.clear();
+      this.#traffic.notePending(reader.index, 0);
     };
     const data = { settings, role, readCounts: this.#traffic.counts, reader: reader.index };
     reader.opening ??= this.#start(data, onStopped).then(

@@ -98,11 +98,7 @@ function watchIdleness(backend: LocalBackend): () => void {
 try {
   const { settings, role, readCounts, reader } = workerData as WorkerData;
   const traffic = new ReadTraffic(readCounts);
-  if (reader !== null) {
-    calls = new CallWatch(traffic, reader);
-    // One that was here before it may have left a number.
-    traffic.notePending(reader, 0);
-  }
+  if (reader !== null) calls = new CallWatch(traffic, reader);
   if (role.kind === 'writer') makeThreadNice(WRITER_NICENESS);
   const backend = new LocalBackend(settings, {
     ...SYSTEM_COMPONENTS,

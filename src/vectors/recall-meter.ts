@@ -403,7 +403,7 @@ export class RecallMeter {
     return above - 1 + step;
   }
 
-  /** The recall measured at a level; `undefined` before the first round has ended. */
+  /** The recall measured at a level; `undefined` before anything is believed. */
   recallAt(level: number, k: number): number | undefined {
     const curve = k < FEW ? this.#curves?.one : this.#curves?.ten;
     if (curve === undefined) return undefined;
