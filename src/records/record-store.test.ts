@@ -368,6 +368,28 @@ describe('a scan', () => {
     }
   });
 
+  it('holds few large documents at once', () => {
+    const store = open();
+    const document = 'x'.repeat(2 ** 19);
+    for (let i = 0; i < 70; i++) add(store, { id: `r${i}`, embedding: [i], document: `${i}${document}` });
+    const { database } = store;
+    const prepare = database.prepare.bind(database);
+    let most = 0;
+    database.prepare = (sql) => {
+      const statement = prepare(sql);
+      const all: typeof statement.all = (...parameters) => {
+        const rows = statement.all(...parameters);
+        const texts = rows.flat().filter((value) => typeof value === 'string');
+        most = Math.max(most, texts.join('').length);
+        return rows;
+      };
+      return { ...statement, all, get: (...parameters) => statement.get(...parameters) };
+    };
+    expect(store.read(() => Array.from(store.scan(null, 3), ({ id }) => id))).toHaveLength(67);
+    expect(most).toBeGreaterThan(2 ** 19);
+    expect(most).toBeLessThan(2 ** 21);
+  });
+
   /** A store whose table of records names one page of them in two places. */
   function looping(): RecordStore {
     const path = join(temporaryDirectory(), 'records.sqlite3');

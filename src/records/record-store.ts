@@ -39,6 +39,8 @@ export interface OpenStoreOptions extends Omit<OpenFileOptions, 'migrations' | '
  * tenth of the time of loading documents or metadata of 50,000 (2026-11-30).
  */
 const SCANNED_COUNT = 64;
+/** Fewer where their documents and metadata are more than this: a document may have 64 MiB. */
+const SCANNED_BYTES = 1_048_576;
 
 /** See the top of this file. */
 export class RecordStore {
@@ -284,13 +286,18 @@ export class RecordStore {
    * Errors: `TESSERA_CORRUPT`, also where a row comes twice.
    */
   *scan(limit: number | null = null, offset = 0): Iterable<StoredRecord> {
-    const [sql, order] = [`SELECT ${RECORD_COLUMNS} FROM records`, 'ORDER BY row LIMIT ?'];
-    const further = this.database.prepare(`${sql} WHERE row > ? ${order}`);
-    let left = limit ?? Number.POSITIVE_INFINITY;
-    let last = Number.NEGATIVE_INFINITY;
-    let wanted = Math.min(left, SCANNED_COUNT);
-    let found = this.database.prepare(`${sql} ${order} OFFSET ?`).all(wanted, offset);
-    while (found.length > 0) {
+    const sizes = this.database.prepare(
+      `SELECT coalesce(octet_length(document), 0) + coalesce(octet_length(metadata), 0) FROM records
+       WHERE row > ? ORDER BY row LIMIT ?`,
+    );
+    const records = this.database.prepare(
+      `SELECT ${RECORD_COLUMNS} FROM records WHERE row > ? ORDER BY row LIMIT ?`,
+    );
+    let last = this.#rowBefore(offset);
+    for (let left = limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
+      const count = countWithin(sizes.all(last, Math.min(left, SCANNED_COUNT)), SCANNED_BYTES);
+      const found = records.all(last, count);
+      if (found.length === 0) return;
       for (const columns of found) {
         const record = decodeRecord(columns);
         if (record.row <= last) throw this.corrupt(`it holds row ${record.row} in two places`);
@@ -298,10 +305,15 @@ export class RecordStore {
         yield record;
       }
       left -= found.length;
-      if (found.length < wanted || left === 0) return;
-      wanted = Math.min(left, SCANNED_COUNT);
-      found = further.all(last, wanted);
     }
+  }
+
+  /** The row after which the record at an offset comes; where there is none, that of the last record. */
+  #rowBefore(offset: number): number {
+    if (offset === 0) return Number.MIN_SAFE_INTEGER;
+    const sql = 'SELECT row FROM records ORDER BY row LIMIT 1 OFFSET ?';
+    const before = this.database.prepare(sql).get(offset - 1);
+    return before === undefined ? Number.MAX_SAFE_INTEGER : (before[0] as number);
   }
 
   /** Row numbers in insertion order, and the checksums that the records name for their embeddings. */
@@ -435,4 +447,14 @@ function examined(row: number, read: () => StoredRecord | undefined): Examined |
 function isFatalToGroup(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return true;
   return error.kind === 'unavailable' || error.code === 'TESSERA_READ_ONLY';
+}
+
+/** How many of the first of these sizes are within a bound together; one at least, if there is one. */
+function countWithin(sizes: readonly (readonly unknown[])[], bound: number): number {
+  let bytes = 0;
+  const end = sizes.findIndex(([size], i) => {
+    bytes += size as number;
+    return i > 0 && bytes > bound;
+  });
+  return end < 0 ? sizes.length : end;
 }

@@ -18,9 +18,14 @@ const ROOM_SHARE = 1 / 16;
 /** Bytes of the escapes of a character, which may be a pair. */
 const ESCAPE_BYTES = 6;
 
+/** Fewer bytes are sooner copied one by one than by a call. */
+const COPIED_BYTES = 32;
+
 const BACKSLASH = 0x5c;
+const HEX = Buffer.from('0123456789abcdef', 'latin1');
 const ASCII_END = 0x80;
 const ONE_BYTE_END = 0x100;
+const SURROGATE_PAIRS = 0x10000;
 const HIGH_BITS = 0x80808080;
 
 /**
@@ -42,14 +47,19 @@ function escapeOthers(bytes: Buffer): string | null {
   for (;;) {
     const at = nextOther(bytes, words, done);
     if (end + (at - done) + 2 * ESCAPE_BYTES > written.length) return null;
-    end += bytes.copy(written, end, done, at);
+    if (at - done >= COPIED_BYTES) end += bytes.copy(written, end, done, at);
+    else for (; done < at; done++) written[end++] = bytes[done]!;
     if (at === bytes.length) return written.toString('latin1', 0, end);
     // After half of an escape, which is no JSON, another would make it one.
     if (bytes[at - 1] === BACKSLASH) return null;
     const code = codePointAt(bytes, at);
     done = at + utf8Bytes(code);
     if (code < ONE_BYTE_END) written[end++] = code;
-    else end += written.write(escapeOf(String.fromCodePoint(code)), end, 'latin1');
+    else if (code < SURROGATE_PAIRS) end = writeEscape(written, end, code);
+    else {
+      end = writeEscape(written, end, 0xd7c0 + (code >> 10));
+      end = writeEscape(written, end, 0xdc00 | (code & 0x3ff));
+    }
   }
 }
 
@@ -79,10 +89,10 @@ function utf8Bytes(code: number): number {
   return code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }
 
-function escapeOf(character: string): string {
-  let text = '';
-  for (let i = 0; i < character.length; i++) {
-    text += `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`;
-  }
-  return text;
+/** Writes a UTF-16 unit as an escape; returns where the next byte goes. */
+function writeEscape(written: Buffer, at: number, unit: number): number {
+  written[at] = BACKSLASH;
+  written[at + 1] = 0x75;
+  for (let i = 0; i < 4; i++) written[at + 2 + i] = HEX[(unit >> (12 - 4 * i)) & 15]!;
+  return at + ESCAPE_BYTES;
 }

@@ -131,6 +131,8 @@ export class CellMarks {
     for (let word = 0; word < mask.length; word++) {
       for (let bits = mask[word]! | 0; bits !== 0; bits &= bits - 1) {
         const slot = (word << 5) + 31 - Math.clz32(bits & -bits);
+        // No slot beyond these is in a cell.
+        if (slot >= entries.length) break;
         const entry = entries[slot]! | 0;
         if (entry < 0) {
           if (entry === (NO_ENTRY | 0)) this.#heads[cells[slot]!]!++;
