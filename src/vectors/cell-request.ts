@@ -72,9 +72,14 @@ export function requestOf(asked: Asked, { space, width, spread, members }: Searc
   const isFiltered = allowedCount < members.liveCount;
   const deviation = 1 / Math.sqrt(width) - 1 / Math.sqrt(REACH_WIDTH);
   const isNarrow = allowedCount < members.liveCount * NARROW_SHARE;
+  const slackOf = (share: number): number => {
+    if (space !== 'ip') return share * spread;
+    // A mask may leave only rows far from the query, and no reach says in which cells those are (docs/adr/0010).
+    return isFiltered ? Number.POSITIVE_INFINITY : share * Math.sqrt(spread) * asked.norm;
+  };
   return {
     k: Math.min(asked.k, allowedCount),
-    slack: slack * (space === 'ip' ? Math.sqrt(spread) * asked.norm : spread),
+    slack: slackOf(slack),
     spread,
     reach: isFiltered && space !== 'ip' ? reach + REACH_DEVIATIONS * Math.max(0, deviation) : 0,
     doubt: (doubt * ESTIMATE_DEVIATION) / Math.sqrt(width),
