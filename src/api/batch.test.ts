@@ -43,7 +43,7 @@ describe('parseBatchInPieces', () => {
     // A million numbers, one by one, would take seconds.
     expect(Buffer.from(packed!.values.buffer).equals(Buffer.from(expected!.values.buffer))).toBe(true);
     expect(packed!.values[2_099 * 512 + 511]).toBe(2_099);
-    // Two between three pieces of metadata, four between five of packing, and one before each of 17 of checking.
+    // Two between three pieces of metadata, four between five of packing, one before each of 17 of checking.
     expect(pausesOf(parseBatchInPieces(input, 'add'))).toBe(23);
     expect(pausesOf(parseBatchInPieces({ ids: ['a'], embeddings: [[1]] }, 'add'))).toBe(0);
   });

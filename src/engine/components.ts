@@ -30,7 +30,7 @@ export interface Components {
   readonly isCalled: () => boolean;
   /** What other threads are asked for. */
   readonly readsElsewhere: () => Reads;
-  /** How a reader tells others how many rows each query like its last one looks at until they are taken in. */
+  /** How a reader tells how many rows each query like its last one looks at until they are taken in. */
   readonly notePending: (count: number) => void;
   /**
    * The worker thread's program; by default the built file beside this one. Threads always use the system's

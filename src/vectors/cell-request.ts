@@ -74,7 +74,7 @@ export function requestOf(asked: Asked, { space, width, spread, members }: Searc
   const isNarrow = allowedCount < members.liveCount * NARROW_SHARE;
   const slackOf = (share: number): number => {
     if (space !== 'ip') return share * spread;
-    // A mask may leave only rows far from the query, and no reach says in which cells those are (docs/adr/0010).
+    // A mask may leave only rows far from the query, and no reach says in which cells (docs/adr/0010).
     return isFiltered ? Number.POSITIVE_INFINITY : share * Math.sqrt(spread) * asked.norm;
   };
   return {

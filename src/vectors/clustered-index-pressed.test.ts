@@ -122,3 +122,30 @@ test('queries do not fetch all vectors when cells begin, since who held them unt
   expectAllFound(index);
   expect(index.statistics().cachedCount).toBeLessThanOrEqual(cachedCount + COUNT - BEFORE);
 });
+
+test('rounds end, and few neighbours are searched for in cells, however long rows keep waiting', () => {
+  const many: Float32Array[] = [];
+  const kept: VectorSource = {
+    read: (slots, count, visit) => {
+      for (let i = 0; i < count; i++) visit(i, many[slots[i]!]!);
+    },
+  };
+  const options = { space: 'l2', dimension: DIMENSION, random: seededNumbers(3), recall: 0.9 } as const;
+  const index = new ClusteredIndex({ ...options, source: kept }, { startCount: 4_000, exactCountMax: 100 });
+  const live = new Bitset();
+  const add = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const slot = many.push(draw()) - 1;
+      live.add(slot);
+      index.set(slot, many[slot]!);
+    }
+  };
+  add(4_000);
+  while (many.length < 40_000) {
+    add(64);
+    for (let step = 0; step < 20 && index.statistics().tailCount > PRESSING + 1; step++)
+      index.maintain(0, () => 0);
+  }
+  expect(index.measuredCount).toBeGreaterThan(0);
+  for (const k of [10, 1]) expect(index.search(draw(), k, live, many.length).isExact).toBe(false);
+});

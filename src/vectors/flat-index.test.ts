@@ -260,3 +260,10 @@ describe('the store', () => {
     expect(index.slotCount).toBe(1);
   });
 });
+
+test('an index of few wide rows counts the memory that it writes to', () => {
+  const flat = new FlatIndex({ space: 'l2', dimension: 16_384 });
+  for (let slot = 0; slot < 5; slot++) flat.set(slot, new Float32Array(16_384).fill(slot));
+  // Vectors, codes of one byte, and as much again.
+  expect(flat.bytes).toBeLessThan(2 * 5 * 5 * 16_384);
+});

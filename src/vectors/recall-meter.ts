@@ -254,9 +254,9 @@ export class RecallMeter {
     return this.#former.tenAsked.count < ASKED_MIN;
   }
 
-  /** Whether it will soon not be believed any more. */
+  /** Whether it will soon not be believed any more, or no round has ended yet. */
   isAgeing(liveCount: number): boolean {
-    return this.#curves === undefined || this.#measuredRows < liveCount * FRESH_SHARE;
+    return this.#finished === undefined || this.#measuredRows < liveCount * FRESH_SHARE;
   }
 
   /** Rounds that have ended here. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { distance, FAMILIES, FAMILY_NAMES, type FamilyName } from '../../test/support/hard-vectors.ts';
 import type { Space } from '../api/index.ts';
 import { assert, Bitset, seededNumbers } from '../base/index.ts';
 import { dot } from '../kernel/index.ts';
 import { NearestHeap } from './nearest-heap.ts';
 import { VectorCache } from './vector-cache.ts';
-import type { NearestSlots } from './vector-rows.ts';
+import type { NearestSlots, VectorSource } from './vector-rows.ts';
 
 const SPACES: readonly Space[] = ['l2', 'ip', 'cosine'];
 
@@ -113,6 +113,11 @@ class World {
       view.fill(Number.NaN);
     }
   };
+}
+
+/** What the types of Node leave out. */
+interface WithMemory {
+  readonly WebAssembly: { readonly Memory: { readonly prototype: { grow(pages: number): number } } };
 }
 
 interface Hit {
@@ -324,6 +329,30 @@ test('rows that leave memory between two slices, or come into it, are each found
   }
   const { slots, keys } = nearest[0]!.drain();
   expect(Array.from(slots, (slot, i) => ({ slot, distance: keys[i] }))).toEqual(expected);
+});
+
+test('an exact search finds each row once where memory is granted that the machine does not give', () => {
+  const draw = FAMILIES.gaussian(512, seededNumbers(1));
+  const rows = Array.from({ length: 6_000 }, draw);
+  const source: VectorSource = {
+    read: (slots, count, visit) => {
+      for (let i = 0; i < count; i++) visit(i, rows[slots[i]!]!);
+    },
+  };
+  const cache = new VectorCache({ space: 'l2', dimension: 512, source, grant: () => true });
+  cache.announce(5_999);
+  cache.load(Array.from({ length: 3_000 }, (_, i) => 2_999 + i));
+  const { Memory } = (globalThis as unknown as WithMemory).WebAssembly;
+  const grown = vi.spyOn(Memory.prototype, 'grow').mockImplementation(() => {
+    throw new RangeError('no memory');
+  });
+  onTestFinished(() => grown.mockRestore());
+  const query = draw();
+  const nearest = rows.map((row, slot) => ({ slot, distance: distance('l2', row, query) }));
+  const { slots } = cache.search(query, 10, Bitset.full(6_000), 6_000);
+  expect(grown).toHaveBeenCalled();
+  const expected = nearest.sort(byDistance).slice(0, 10);
+  expect([...slots]).toEqual(expected.map(({ slot }) => slot));
 });
 
 test('without a source all vectors stay, whatever is granted', () => {

@@ -190,7 +190,7 @@ export class VectorCache implements VectorRows {
     }
     if (found === 0) return -1;
     this.#read(missing, found, (index, embedding) => {
-      if (!this.isFull) this.#admit(index, embedding, this.#memory.loadRow(embedding));
+      if (!this.isFull) this.#admit(index, embedding, this.#memory.loadRow(embedding), false);
     });
     return this.isFull ? -1 : slot;
   }
@@ -398,7 +398,7 @@ export class VectorCache implements VectorRows {
       this.#read(this.#listed, count, (slot, embedding) => {
         const norm = this.#memory.loadRow(embedding);
         nearest.push(this.#distanceOfRow(this.#memory.row.byteOffset, norm, queryNorm), slot);
-        if (!this.isFull) this.#admit(slot, embedding, norm);
+        if (!this.isFull) this.#admit(slot, embedding, norm, false);
       });
       total += count;
       count = 0;
@@ -498,9 +498,14 @@ export class VectorCache implements VectorRows {
     return place;
   }
 
-  #admit(slot: number, embedding: Float32Array, norm: number): void {
+  /**
+   * Gives a vector a place: a free one, a new one, or one taken back, unless others are still to be looked at
+   * where they are. None, where there is no memory for what was granted.
+   */
+  #admit(slot: number, embedding: Float32Array, norm: number, mayTakeBack = true): void {
     if (this.isCached(slot)) return;
-    const place = this.#freePlaces.pop() ?? this.#newPlace() ?? this.#takeBack();
+    const place = this.#freePlaces.pop() ?? this.#newPlace() ?? (mayTakeBack ? this.#takeBack() : -1);
+    if (place === -1) return;
     this.#memory.put(place, embedding);
     this.#slotAt[place] = slot;
     this.#norms[place] = norm;
