@@ -33,7 +33,7 @@ import {
 import { Rounds } from './rounds.ts';
 
 /** Mutations of each Node in every run of the tests. */
-const rounds = new Rounds(1_000, 20_261_128);
+const rounds = new Rounds(600, 20_261_128);
 const SPACES: readonly Space[] = ['l2', 'cosine', 'ip'];
 const RECORD_COUNTS = [60, 150, 12];
 
