@@ -11,7 +11,7 @@ import { expectLinearizable, PROCESS_COUNT, type Whereabouts } from './clashes.t
 import { IS_INTEGRATION, IS_SOAK, Rounds } from './rounds.ts';
 import { startServer } from './served.ts';
 
-/** Clashes of each Node; in continuous integration those of both together go on for a minute. */
+/** In continuous integration those of both Nodes together go on for half a minute. */
 const CLASH_MS = IS_INTEGRATION || IS_SOAK ? 15_000 : 1_000;
 const rounds = new Rounds(1, 20_261_134);
 const CLIENT_COUNT = 64;
