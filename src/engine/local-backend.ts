@@ -14,9 +14,9 @@
  * Where calls follow one another so closely that it never comes round, one of them now and then waits for it
  * before it answers.
  *
- * A commit during which other threads were asked for records is followed by a pause as long. What is written
- * has to be followed by those who read, at about the price of writing it, and a writer as fast as it can be
- * would leave queries ever more to do.
+ * A commit during which other threads were asked for records is followed by a pause as long, and by a longer
+ * one where they are behind. What is written has to be followed by those who read, at about the price of
+ * writing it, and a writer as fast as it can be would leave queries ever more to do.
  */
 
 import {
@@ -121,10 +121,7 @@ export class LocalBackend implements Backend {
   /** The last turn of the event loop that a slice of a long call has been promised. */
   #lastTurn: Promise<void> = Promise.resolve();
   /** The last query: of which collection, and when. */
-  #queried: { readonly collectionId: string | undefined; readonly atMs: number } = {
-    collectionId: undefined,
-    atMs: 0,
-  };
+  #queried: { readonly collectionId: string; readonly atMs: number } | undefined;
   /** Time that calls took since maintenance last had its turn. */
   #callsMs = 0;
   #isClosed = false;
@@ -543,9 +540,9 @@ export class LocalBackend implements Backend {
 
   /** Tells others how many rows wait in the collection that was queried last. */
   #tellPending(): void {
-    const { collectionId, atMs } = this.#queried;
-    const isAsked = collectionId !== undefined && this.#clock.monotonicMs() - atMs < QUERIED_MS;
-    this.#notePending(isAsked ? this.#engine.pendingCount(collectionId) : 0);
+    const queried = this.#queried;
+    const isAsked = queried !== undefined && this.#clock.monotonicMs() - queried.atMs < QUERIED_MS;
+    this.#notePending(isAsked ? this.#engine.pendingCount(queried.collectionId) : 0);
   }
 
   /** Longest turn of maintenance for now; 0 is one slice. `isWaitedFor` if an answer is kept for it. */

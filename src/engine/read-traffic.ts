@@ -72,14 +72,11 @@ export class ReadTraffic {
 
   get reads(): Reads {
     const { counts } = this;
+    const readsAt = counts.length - 2;
     let pendingCount = 0;
-    for (let at = 1; at < counts.length - 2; at += 2) {
-      pendingCount = Math.max(pendingCount, Atomics.load(counts, at));
-    }
-    const [count, underWayCount] = [counts.length - 2, counts.length - 1].map((at) =>
-      Atomics.load(counts, at),
-    );
-    return { count: count!, underWayCount: underWayCount!, pendingCount };
+    for (let at = 1; at < readsAt; at += 2) pendingCount = Math.max(pendingCount, Atomics.load(counts, at));
+    const [count, underWayCount] = [Atomics.load(counts, readsAt), Atomics.load(counts, readsAt + 1)];
+    return { count, underWayCount, pendingCount };
   }
 }
 

@@ -13,6 +13,6 @@ export {
   packRow,
   type SharedMemory,
 } from './encoder-kernel.ts';
-export { Kernel, type KernelCalls } from './kernel.ts';
+export { Kernel, type KernelCalls, RESERVED_SHARE } from './kernel.ts';
 export { dot, type QuantisedVector, quantise, scanList, scanRun, squaredL2 } from './scalar.ts';
 export { scalarEncoder } from './scalar-encoder.ts';

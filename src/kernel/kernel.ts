@@ -113,6 +113,9 @@ export interface KernelCalls {
  */
 const PAGES_MAX = 65_535;
 
+/** The share of what is needed that callers of `Kernel.reserve` have reserved besides. */
+export const RESERVED_SHARE: number = 1 / 2;
+
 let compiled: object | undefined;
 
 /** The module for this engine. */

@@ -6,7 +6,7 @@
  */
 import { type ChangesRequest, isWellFormed } from '../api/index.ts';
 import { DatabaseError } from '../base/index.ts';
-import { isSqlError, type SqlDatabase } from '../sqlite/index.ts';
+import { isSqlError, type SqlDatabase, type SqlRow } from '../sqlite/index.ts';
 import { COLLECTION_MIGRATIONS, ERASED_SQL, rowsPerBlock } from './format.ts';
 import { addIdentity, checkIdentity, readIdentity } from './identity.ts';
 import { LOG_PAGES_MIN, LogLength } from './log-length.ts';
@@ -220,17 +220,26 @@ export class RecordStore {
    * `TESSERA_CORRUPT` where the table itself cannot be read.
    */
   examine(after: number, limit: number): Examined[] {
+    return this.#columnsAfter(after, limit).map((columns) => {
+      return examined(columns[0] as number, () => decodeRecord(columns))!;
+    });
+  }
+
+  /**
+   * The columns of the records after a row, ascending, at most `limit`. Errors: `TESSERA_CORRUPT`, also where
+   * a row comes twice: who reads on after the last of them would go round in a circle.
+   */
+  #columnsAfter(after: number, limit: number): SqlRow[] {
     const statement = this.database.prepare(
       `SELECT ${RECORD_COLUMNS} FROM records WHERE row > ? ORDER BY row LIMIT ?`,
     );
+    const found = statement.all(after, limit);
     let last = after;
-    return statement.all(after, limit).map((columns) => {
-      const row = columns[0] as number;
-      // Who reads on after the last of these would go round in a circle.
+    for (const [row] of found as Iterable<[number]>) {
       if (row <= last) throw this.corrupt(`it holds row ${row} in two places`);
       last = row;
-      return examined(row, () => decodeRecord(columns))!;
-    });
+    }
+    return found;
   }
 
   /** The same for rows that no record can have; `nextRow` is that of the state. */
@@ -290,20 +299,13 @@ export class RecordStore {
       `SELECT coalesce(octet_length(document), 0) + coalesce(octet_length(metadata), 0) FROM records
        WHERE row > ? ORDER BY row LIMIT ?`,
     );
-    const records = this.database.prepare(
-      `SELECT ${RECORD_COLUMNS} FROM records WHERE row > ? ORDER BY row LIMIT ?`,
-    );
     let last = this.#rowBefore(offset);
     for (let left = limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
       const count = countWithin(sizes.all(last, Math.min(left, SCANNED_COUNT)), SCANNED_BYTES);
-      const found = records.all(last, count);
+      const found = this.#columnsAfter(last, count);
       if (found.length === 0) return;
-      for (const columns of found) {
-        const record = decodeRecord(columns);
-        if (record.row <= last) throw this.corrupt(`it holds row ${record.row} in two places`);
-        last = record.row;
-        yield record;
-      }
+      for (const columns of found) yield decodeRecord(columns);
+      last = found.at(-1)![0] as number;
       left -= found.length;
     }
   }

@@ -6,7 +6,7 @@
  * given back are used first.
  */
 import { DatabaseError } from '../base/index.ts';
-import { Kernel, type KernelCalls } from '../kernel/index.ts';
+import { Kernel, type KernelCalls, RESERVED_SHARE } from '../kernel/index.ts';
 import {
   blockBytesFor,
   CANDIDATES_MAX,
@@ -26,8 +26,6 @@ export const CENTRE_LEVELS = 127;
 /** Says that there is no block. */
 export const NO_BLOCK = 0xffffffff;
 const FIRST_CELLS = 32;
-/** Memory is reserved for this share of the blocks more than are needed (see `Kernel.reserve`). */
-const RESERVED_SHARE = 1 / 2;
 
 /** Blocks that follow one another and serve as one. */
 interface Region {

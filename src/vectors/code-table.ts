@@ -14,7 +14,7 @@
  * which changes no sum. Every offset is therefore a multiple of 16.
  */
 import { assert } from '../base/index.ts';
-import { Kernel } from '../kernel/index.ts';
+import { Kernel, RESERVED_SHARE } from '../kernel/index.ts';
 
 /**
  * Rows per call of a kernel: enough to make the call cheap, few enough for the dots to stay in the
@@ -23,8 +23,6 @@ import { Kernel } from '../kernel/index.ts';
 export const BATCH = 1024;
 
 const ROW_LEVELS = 127;
-/** Memory is reserved for this share more than is asked for (see `Kernel.reserve`). */
-const RESERVED_SHARE = 1 / 2;
 
 /** A query as the codes see it. */
 export interface QuantisedQuery {

@@ -85,8 +85,7 @@ export class FlatIndex implements VectorRows {
   /** Bytes of memory held for vectors, codes and factors. */
   get bytes(): number {
     // What lies before the rows is for a cache that takes the memory over.
-    const memory =
-      this.#memory === undefined ? 0 : this.#memory.bytesOf(this.#slotCount) - this.#memory.rowsAt;
+    const memory = this.#memory?.bytesOf(this.#slotCount) ?? 0;
     return this.#rows.bytes + memory + this.#norms.byteLength + (this.#codes?.bytes ?? 0);
   }
 

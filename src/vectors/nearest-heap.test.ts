@@ -25,21 +25,3 @@ test('keeps the k smallest pairs by key, then slot, in whatever order they come'
     }),
   );
 });
-
-test('keeps a slot once where it may come twice', () => {
-  const heap = new NearestHeap(3, true);
-  for (const [key, slot] of [
-    [5, 1],
-    [4, 1],
-    [6, 2],
-    [7, 3],
-    [1, 3],
-    [2, 4],
-    [2, 4],
-  ] as const) {
-    heap.push(key, slot);
-  }
-  const { slots, keys } = heap.drain();
-  expect([...slots]).toEqual([4, 1, 2]);
-  expect([...keys]).toEqual([2, 5, 6]);
-});

@@ -2,18 +2,15 @@
  * The k smallest of a stream of (key, slot) pairs, in the order of key, then slot.
  *
  * A binary heap with the worst kept pair at the root: a pair that does not belong to the best k, as nearly
- * all in a long stream, is refused by one comparison. Keys may be infinite but never NaN. Where a slot may
- * come twice, the heap is told so, and keeps the pair that came first.
+ * all in a long stream, is refused by one comparison. Keys may be infinite but never NaN.
  */
 export class NearestHeap {
   readonly #keys: Float64Array;
   readonly #slots: Uint32Array;
-  readonly #isDistinct: boolean;
   #count = 0;
 
-  /** `capacity` is k, at least 1; `isDistinct` says whether a slot may come twice and is kept once. */
-  constructor(capacity: number, isDistinct = false) {
-    this.#isDistinct = isDistinct;
+  /** `capacity` is k, at least 1. */
+  constructor(capacity: number) {
     this.#keys = new Float64Array(capacity);
     this.#slots = new Uint32Array(capacity);
   }
@@ -44,9 +41,12 @@ export class NearestHeap {
 
   /** Keeps the pair if it is among the best k so far; says whether it did. O(log k). */
   push(key: number, slot: number): boolean {
-    if (!this.accepts(key, slot) || (this.#isDistinct && this.#has(slot))) return false;
-    if (this.isFull) this.#sink(key, slot);
-    else this.#rise(this.#count++, key, slot);
+    if (!this.isFull) {
+      this.#rise(this.#count++, key, slot);
+      return true;
+    }
+    if (!this.accepts(key, slot)) return false;
+    this.#sink(key, slot);
     return true;
   }
 
@@ -61,11 +61,6 @@ export class NearestHeap {
       this.#sink(this.#keys[last]!, this.#slots[last]!);
     }
     return { slots, keys };
-  }
-
-  #has(slot: number): boolean {
-    for (let i = 0; i < this.#count; i++) if (this.#slots[i] === slot) return true;
-    return false;
   }
 
   /** Puts the pair at the free leaf `at` and moves it up while it is worse than its parent. */

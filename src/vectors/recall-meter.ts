@@ -310,7 +310,7 @@ export class RecallMeter {
       this.#group = this.#nextGroup(isMeasured);
       this.#cursor = this.#sampled < this.#exactSamples ? 0 : -1;
       if (this.#cursor === 0) {
-        this.#nearest = this.#group.map(() => new NearestHeap(KEPT, true));
+        this.#nearest = this.#group.map(() => new NearestHeap(KEPT));
         this.#left = live.clone();
       }
       this.#compared = 0;

@@ -16,14 +16,12 @@
  * `width` is the dimension rounded up to a multiple of 8, and what lies beyond the dimension stays zero.
  */
 import { assert } from '../base/index.ts';
-import { Kernel, type KernelCalls } from '../kernel/index.ts';
+import { Kernel, type KernelCalls, RESERVED_SHARE } from '../kernel/index.ts';
 
 /** Rows for one call of a kernel. */
 export const BATCH = 1024;
 /** Queries that have a place at the same time. */
 export const TOGETHER = 64;
-/** Memory is reserved for this share more than is asked for (see `Kernel.reserve`). */
-const RESERVED_SHARE = 1 / 2;
 
 /** See the top of this file. Views are replaced by `reserve`. */
 export class RowMemory {
@@ -55,13 +53,14 @@ export class RowMemory {
     if (this.#kernel.reserve(needed, needed * (1 + RESERVED_SHARE))) this.#bind();
   }
 
-  /** Bytes of so many places and of what lies before them. */
+  /** Bytes of so many places. */
   bytesOf(count: number): number {
-    return this.addressOf(count);
+    return 4 * count * this.width;
   }
 
+  /** Where a place is: as many bytes lie before it. */
   addressOf(place: number): number {
-    return this.rowsAt + 4 * place * this.width;
+    return this.rowsAt + this.bytesOf(place);
   }
 
   /** A view of the vector at a place. */
@@ -93,11 +92,10 @@ export class RowMemory {
     return this.normAt(0);
   }
 
-  /** Puts a query there and also at one of the places for several; returns its length. */
+  /** Puts a query at one of the places for several; returns its length. */
   loadQueryOf(query: Float32Array, i: number): number {
-    const norm = this.loadQuery(query);
     this.#floats.set(query, this.queryAt(i) / 4);
-    return norm;
+    return this.normAt(this.queryAt(i));
   }
 
   /** Where one of several queries is. */

@@ -136,7 +136,7 @@ function hitsOf({ slots, distances }: NearestSlots): Hit[] {
 
 /** The answers of all slices together. */
 function searchInSlices(world: World, queries: Float32Array[], k: number, allowed: Bitset): Hit[][] {
-  const nearest = queries.map(() => new NearestHeap(k, true));
+  const nearest = queries.map(() => new NearestHeap(k));
   const left = allowed.clone();
   for (let cursor = 0; cursor !== -1; ) cursor = world.cache.searchSlice(queries, nearest, left, cursor);
   expect(left.count()).toBe(0);
@@ -318,7 +318,7 @@ test('rows that leave memory between two slices, or come into it, are each found
   for (let slot = 0; slot < 400; slot++) world.put(slot, false);
   world.cache.load(Array.from({ length: ROOMS.some }, (_, i) => i));
   const query = world.query();
-  const nearest = [new NearestHeap(400, true)];
+  const nearest = [new NearestHeap(400)];
   const left = world.allowed(1);
   const expected = world.naive(query, 400, left.clone());
   let cursor = 0;

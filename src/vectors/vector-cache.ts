@@ -119,7 +119,7 @@ export class VectorCache implements VectorRows {
 
   get bytes(): number {
     const maps = this.#placeOf.byteLength + this.#slotAt.byteLength;
-    const rows = this.#memory.bytesOf(Math.max(this.#placeCount, this.#ready.count));
+    const rows = this.#memory.addressOf(Math.max(this.#placeCount, this.#ready.count));
     return rows + maps + this.#norms.byteLength + this.#used.byteLength;
   }
 
@@ -299,9 +299,9 @@ export class VectorCache implements VectorRows {
 
   /**
    * Looks for the nearest of several queries, `TOGETHER` at most, within one slice of the rows, for a caller
-   * that looks at all rows in slices: each heap, which keeps a slot once, is the nearest of its query so far.
-   * Slots that were looked at leave `left`, which begins as all of them; so none is passed over that comes
-   * into memory between two slices, or leaves it. The first slice has the cursor 0; returns that of the next,
+   * that looks at all rows in slices: each heap holds the nearest of its query so far. Slots that were looked
+   * at leave `left`, which begins as all of them; so each is looked at once, also one that comes into memory
+   * between two slices, or leaves it. The first slice has the cursor 0; returns that of the next,
    * −1 after the last.
    */
   searchSlice(
