@@ -6,6 +6,7 @@ import { Kernel } from '../kernel/index.ts';
 import { CANDIDATES_MAX } from './cell-layout.ts';
 import { OUTSIDE, type SlotPlaces } from './cell-request.ts';
 import { CellTable } from './cell-table.ts';
+import { ESTIMATE_DEVIATION } from './effort.ts';
 import { makeRotation } from './rotation.ts';
 
 /** Families whose lengths the codes can express. */
@@ -443,4 +444,26 @@ test('a search comes to cells whose entries were not read, a few at a time, and 
     expect({ ...found, slots: found.slots.sort() }).toEqual({ ...expected, slots: expected.slots.sort() });
     if (i === 0) expect(read.size).toBeLessThan(48);
   }
+});
+
+test('a query in the very centre of a cell finds its nearest, whose estimates the table rounds', () => {
+  const [dimension, count, k] = [128, 400, 10];
+  const chance = seededNumbers(7);
+  const missed: number[] = [];
+  for (let cell = 0; cell < 20; cell++) {
+    const table = new CellTable(dimension, makeRotation(dimension, chance), true);
+    const query = Float32Array.from({ length: dimension }, () => chance() - 0.5);
+    load(table, query);
+    table.createCell(table.rows.at(0).slice());
+    const rows = Array.from({ length: count }, () => query.map((x) => x + 0.2 * (chance() - 0.5)));
+    for (const [slot, row] of rows.entries()) add(table, 0, slot, row);
+    const { slots } = search(
+      { table, query },
+      { k, slack: EVERYTHING, doubt: (3 * ESTIMATE_DEVIATION) / Math.sqrt(dimension) },
+    );
+    const distances = rows.map((row) => squared(row.map((x, d) => x - query[d]!)));
+    const nearest = [...rows.keys()].sort((a, b) => distances[a]! - distances[b]!).slice(0, k);
+    missed.push(...nearest.filter((slot) => !slots.includes(slot)));
+  }
+  expect(missed.length).toBeLessThanOrEqual(2);
 });

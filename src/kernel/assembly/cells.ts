@@ -181,6 +181,16 @@ let firstSquared: f32 = 0;
 let slack: f32 = 0;
 /** Cells so far whose entries were not read. */
 let unread: u32 = 0;
+/** What the rounding of the table adds to the squared distance of a centre, in the error of an estimate. */
+let rounding: f32 = 0;
+
+/**
+ * Entries of the table are off by step / √12 (usual deviation), the product of signs, which is width / 4 of
+ * them, by step · √(width / 48), and an estimate by ‖r‖ · √(π / 2) / √width of that. The error that comes
+ * from the signs alone is √(π / 2 − 1) · ‖r‖ · ‖q − c‖ / √width, so that the two together are the latter
+ * with ‖q − c‖² + (π / 2) / (48 · (π / 2 − 1)) · width · step² for ‖q − c‖².
+ */
+const ROUNDING: f32 = 0.0573;
 
 /**
  * Looks at the entries of a cell whose centre scores `key`, as far as the mask allows them where that is
@@ -190,7 +200,7 @@ function visit(p: usize, key: f32, cell: u32): void {
   const fact: usize = <usize>load<u32>(p, at.FACTS) + (<usize>cell << 5);
   const dot = key - load<f32>(fact, 8);
   const squared = load<f32>(p, at.QUERY_SQUARED) + load<f32>(fact, 4) - 2 * dot;
-  const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared));
+  const error = load<f32>(p, at.DOUBT) * load<f32>(fact, 12) * sqrt<f32>(max<f32>(0, squared) + rounding);
   if (load<u32>(fact, 20) > 0 && load<u32>(fact, 16) == NO_BLOCK) {
     store<u32>(fact, 1, 28);
     unread++;
@@ -302,6 +312,8 @@ function logarithm(value: f32): f32 {
 export function searchCells(p: usize, query: usize): void {
   const heap: usize = load<u32>(p, at.HEAP);
   prepare(p, query);
+  const step = load<f32>(p, at.STEP);
+  rounding = ROUNDING * <f32>load<u32>(p, at.WIDTH) * step * step;
   const count = listCells(p);
   let seeds = bringPromising(heap, count, worstOfBest);
   // Cells without entries have estimates too, and may all be better than those with some.
