@@ -21,7 +21,7 @@ import {
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Backend, CollectionScope } from '../../src/api/index.ts';
-import { DatabaseError, seededNumbers, seededRandom } from '../../src/base/index.ts';
+import { DatabaseError, seededRandom } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { CATALOGUE_MIGRATIONS, COLLECTION_MIGRATIONS } from '../../src/records/format.ts';
 import { openFile } from '../../src/records/open-file.ts';
@@ -278,7 +278,7 @@ async function judgeFormer(path: string, about: string): Promise<void> {
 test(`${rounds.title} damages to backups and former files: the right content or a typed error`, {
   timeout: rounds.timeout,
 }, async () => {
-  const chance = seededNumbers(rounds.seed);
+  const chance = rounds.chance();
   for (const round of rounds) {
     mkdirSync(join(root, 'work'));
     const golden = goldens[round % (goldens.length + 1)];

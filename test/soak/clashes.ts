@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished } from 'vitest';
-import { seededNumbers } from '../../src/base/index.ts';
 import { type Action, isLinearizable, type Operation } from '../support/history.ts';
 import { programPath } from '../support/programs.ts';
 import type { Rounds } from './rounds.ts';
@@ -132,7 +131,7 @@ export async function expectLinearizable(
   prepare: () => Promise<(number: number) => Whereabouts>,
   clashMs = CLASH_MS,
 ): Promise<void> {
-  const chance = seededNumbers(rounds.seed);
+  const chance = rounds.chance();
   let callCount = 0;
   let operationCount = 0;
   for (const round of rounds) {

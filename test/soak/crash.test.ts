@@ -6,7 +6,6 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { SCOPE } from '../support/database.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
@@ -16,7 +15,7 @@ import { Stream, statesOf, whichStates } from './streams.ts';
 import { advance, type Progress, Writer } from './writer.ts';
 
 /** Kills of each Node in every run of the tests. */
-const rounds = new Rounds(50, 20_261_125);
+const rounds = Rounds.inHalves(50, 20_261_125);
 const STREAM_COUNT = 4;
 /** Commands that wait in the process's input, so that it never idles. */
 const AHEAD = 6;
@@ -42,7 +41,7 @@ test(`${rounds.title} kills among calls to ${STREAM_COUNT} collections lose noth
 }, async () => {
   const path = join(fleetingDirectory(), 'killed');
   const copy = `${path}-copy`;
-  const chance = seededNumbers(rounds.seed);
+  const chance = rounds.chance();
   const streams: Progress[] = Array.from({ length: STREAM_COUNT }, (_, i) => {
     return { stream: new Stream(i, rounds.seed), state: null, done: 0 };
   });

@@ -12,7 +12,7 @@ import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Backend, CollectionScope, Space } from '../../src/api/index.ts';
-import { seededNumbers, seededRandom } from '../../src/base/index.ts';
+import { seededRandom } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
 import { LocalBackend } from '../../src/engine/local-backend.ts';
 import { batchOf, deleteRequest } from '../support/batches.ts';
@@ -33,7 +33,7 @@ import {
 import { Rounds } from './rounds.ts';
 
 /** Mutations of each Node in every run of the tests. */
-const rounds = new Rounds(600, 20_261_128);
+const rounds = Rounds.inHalves(600, 20_261_128);
 const SPACES: readonly Space[] = ['l2', 'cosine', 'ip'];
 const RECORD_COUNTS = [60, 150, 12];
 
@@ -175,7 +175,7 @@ async function damageAndJudge(round: number, chance: () => number, figures: Figu
 test(`${rounds.title} damages: the right answer, a typed error, or a fault that verify finds`, {
   timeout: rounds.timeout,
 }, async () => {
-  const chance = seededNumbers(rounds.seed);
+  const chance = rounds.chance();
   const figures: Figures = { right: 0, refused: 0, earlier: 0, foundByVerify: 0, byDamage: {} };
   for (const round of rounds) await damageAndJudge(round, chance, figures);
   // Were nothing refused, nothing would have been damaged.

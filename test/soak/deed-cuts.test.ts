@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { seededNumbers } from '../../src/base/index.ts';
 import { programPath } from '../support/programs.ts';
 import { fleetingDirectory } from '../support/temporary.ts';
 import { DEEDS, type Deed, NEXT_FORMAT } from './deeds.ts';
@@ -16,7 +15,7 @@ import { eventsOf, recorderFault, recording } from './system-calls.ts';
 
 const names = Object.keys(DEEDS);
 /** Deeds that each Node looks at in every run of the tests, in two variants each. */
-const rounds = new Rounds(names.length, 20_261_133);
+const rounds = Rounds.inHalves(names.length, 20_261_133);
 /** Moments of a recorded deed at which the power fails. */
 const CUT_COUNT = IS_SOAK ? 40 : 8;
 const DEED_PROCESS = programPath('deed-process');
@@ -49,7 +48,7 @@ test.skipIf(recorderFault() !== null)(
   `${rounds.title} deeds cut off by a power cut are done or not done, and done once that is said`,
   { timeout: rounds.timeout },
   async () => {
-    const chance = seededNumbers(rounds.seed);
+    const chance = rounds.chance();
     const total = { ok: 0, lost: 0, corrupt: 0, different: 0 };
     for (const round of rounds) {
       const name = names[round % names.length]!;

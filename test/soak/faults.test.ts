@@ -12,7 +12,6 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Backend } from '../../src/api/index.ts';
 import { DatabaseError, seededNumbers } from '../../src/base/index.ts';
 import { openDatabase } from '../../src/engine/index.ts';
-import { sqlDriverName } from '../../src/sqlite/index.ts';
 import { batchOf, deleteRequest, getRequest, queryRequest } from '../support/batches.ts';
 import { BUILT_WORKER, makeCollection, SCOPE } from '../support/database.ts';
 import { SMALL_INDEX } from '../support/kept-cells.ts';
@@ -191,9 +190,8 @@ interface Place extends Fault {
 }
 
 /**
- * All places where calls fail, those that follow each other far apart. In continuous integration each Node
- * has every call with half of the kinds: calls of the same text take turns in which, and begin with other
- * ones on the other Node, so that a call that only one of them makes does not matter to the rest.
+ * All places where calls fail, those that follow each other far apart. In continuous integration every call
+ * has half of the kinds: calls of the same text take turns in which.
  */
 function placesOf(calls: readonly string[]): Place[] {
   const counts = new Map<string, number>();
@@ -201,8 +199,8 @@ function placesOf(calls: readonly string[]): Place[] {
     if (NEVER_FAILS.test(what)) return [];
     const nth = counts.get(what) ?? 0;
     counts.set(what, nth + 1);
-    const half = (nth + Number(sqlDriverName() === 'node:sqlite')) % 2;
-    const kinds = IS_INTEGRATION ? KINDS.slice(2 * half, 2 * half + 2) : KINDS;
+    const half = 2 * (nth % 2);
+    const kinds = IS_INTEGRATION ? KINDS.slice(half, half + 2) : KINDS;
     return kinds.map((kind) => ({ failAt: i + 1, ...kind }));
   });
   return places.map((_, turn) => places[(turn * STRIDE) % places.length]!);
@@ -239,14 +237,14 @@ async function tryFault(
 }
 
 const firstPlaces = placesOf(await callsOf(SEED));
-const rounds = new Rounds(IS_INTEGRATION ? firstPlaces.length : CALL_COUNT, SEED);
+const rounds = Rounds.inHalves(IS_INTEGRATION ? firstPlaces.length : CALL_COUNT, SEED);
 
 test(`${rounds.title} calls to SQLite and the file system that fail are told and harm nothing`, {
   timeout: rounds.timeout,
 }, async () => {
   const directory = fleetingDirectory();
   const tally = new Tally();
-  let [seed, turn] = [rounds.seed, 0];
+  let [seed, turn] = [rounds.seed, rounds.first];
   let places = seed === SEED ? firstPlaces : placesOf(await callsOf(seed));
   for (const round of rounds) {
     // When all places of a life were tried, another life begins.

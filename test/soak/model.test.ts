@@ -43,7 +43,7 @@ const PLACES: readonly string[] = [
 const placeOf = (seed: number): string => PLACES[seed % PLACES.length]!;
 /** A multiple of the places: in every run of the tests, on each Node, there is a round on each kind. */
 const SEED = 675_371 * PLACES.length;
-const rounds = new Rounds(Object.keys(HOMES).length, SEED);
+const rounds = Rounds.inHalves(Object.keys(HOMES).length, SEED);
 
 /** The round is the first of a run of its seed; how long a life is depends on who runs it. */
 function replayOf(seed: number): string {

@@ -28,7 +28,7 @@ import { eventsOf, recorderFault, recording } from './system-calls.ts';
 import { type Progress, Writer, type WriterOptions } from './writer.ts';
 
 /** Variants of lives that each Node looks at in every run of the tests: a thousand states. */
-const rounds = new Rounds(16, 20_261_127);
+const rounds = Rounds.inHalves(16, 20_261_127);
 /** States that the checks of the explorer itself look at. */
 const CHECK_COUNT = 60;
 const STREAM_COUNT = 2;
@@ -169,7 +169,7 @@ describe.skipIf(fault !== null)('after a power cut', () => {
   test(`${rounds.title} lives: all that was acknowledged is there, and whole batches`, {
     timeout: rounds.timeout,
   }, async () => {
-    const chance = seededNumbers(rounds.seed);
+    const chance = rounds.chance();
     const names = Object.keys(WORKLOADS);
     const total = { ok: 0, lost: 0, partial: 0, corrupt: 0, different: 0 };
     let cuts: PowerCuts<Found> | undefined;

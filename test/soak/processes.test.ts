@@ -12,7 +12,7 @@ import { expectLinearizable, PROCESS_COUNT } from './clashes.ts';
 import { Rounds } from './rounds.ts';
 
 /** Clashes of each Node in every run of the tests. */
-const rounds = new Rounds(5, 20_261_130);
+const rounds = Rounds.inHalves(5, 20_261_130);
 
 test(
   `${rounds.title} clashes of ${PROCESS_COUNT} processes, one of them killed, are linearizable`,

@@ -161,7 +161,7 @@ test(`${rounds.title} rounds of ${REQUESTS_PER_ROUND} hostile requests are answe
   const harness = new Harness(backend, { limits: { bodyBytesMax: BODY_BYTES_MAX } });
   // What is huge passes the limit of a body that a server has unless told otherwise.
   const roomy = new Harness(backend);
-  const next = seededNumbers(rounds.seed);
+  const next = rounds.chance();
   const mutator = new Mutator(next);
   const [small, huge] = [new Tally(), new Tally()];
   let [heapBefore, rssBefore, rssMax] = [0, 0, 0];
