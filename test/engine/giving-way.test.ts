@@ -123,19 +123,27 @@ describe('a reader', () => {
   const DIMENSION = 16;
   const COUNT = 1_000;
 
-  /** Rows that each turn of maintenance takes in. */
-  async function takenIn(
+  interface Asked {
+    readonly reader: Backend;
+    /** Of a collection of `COUNT` records, of which a query was asked; and of one of a single record. */
+    readonly scope: CollectionScope;
+    readonly other: CollectionScope;
+  }
+
+  /** A reader that was just asked the first query. */
+  async function askedReader(
     isCalled: () => boolean,
     notePending: (count: number) => void = () => {},
-  ): Promise<number[]> {
+  ): Promise<Asked> {
     const path = temporaryDirectory();
     const writer = await openTestDatabase({ path }, { role: { kind: 'writer', keepsCells: false } });
-    const scope = await makeCollection(writer);
+    const [scope, other] = [await makeCollection(writer), await makeCollection(writer, 'other')];
     const rows = Array.from({ length: COUNT }, (_, i) =>
       Array.from({ length: DIMENSION }, (_, d) => Math.sin(i * (d + 1))),
     );
     const columns = { documents: null, uris: null, metadatas: null, metadataKeys: [] };
     await writer.add(scope, { ids: rows.map((_, i) => `r${i}`), embeddings: pack(rows), ...columns });
+    await writer.add(other, batchOf({ id: 'a', embedding: [1, 2] }));
     const role = { kind: 'reader', keepsCells: false } as const;
     const indexTuning = { cells: { startCount: 64 } };
     const reader = await openTestDatabase(
@@ -143,14 +151,27 @@ describe('a reader', () => {
       { role, isCalled, notePending, clock: tickingClock(0.1), indexTuning },
     );
     await reader.query(scope, queryRequest([rows[0]!]));
+    return { reader, scope, other };
+  }
+
+  async function waitingCount({ reader, scope }: Asked): Promise<number> {
+    return (await reader.statistics(scope)).vectors.waitingCount;
+  }
+
+  /** Rows that each turn of maintenance takes in. */
+  async function takenIn(
+    isCalled: () => boolean,
+    notePending: (count: number) => void = () => {},
+  ): Promise<number[]> {
+    const asked = await askedReader(isCalled, notePending);
     const taken: number[] = [];
     for (let waiting = COUNT; waiting > 0; ) {
       await nextTurn();
-      const { vectors } = await reader.statistics(scope);
-      if (vectors.waitingCount < waiting) taken.push(waiting - vectors.waitingCount);
-      waiting = vectors.waitingCount;
+      const count = await waitingCount(asked);
+      if (count < waiting) taken.push(waiting - count);
+      waiting = count;
     }
-    await reader.settle(scope);
+    await asked.reader.settle(asked.scope);
     return taken;
   }
 
@@ -172,6 +193,21 @@ describe('a reader', () => {
     expect(pending).toContain(COUNT);
     expect(pending.every((count) => count <= COUNT)).toBe(true);
     expect(pending.at(-1)).toBe(0);
+  });
+
+  it('tells of no rows that wait in another collection than the one it was asked of last', async () => {
+    const pending: number[] = [];
+    const asked = await askedReader(
+      () => true,
+      (count) => pending.push(count),
+    );
+    while (pending.length === 0) await nextTurn();
+    expect(pending[0]).toBeGreaterThan(0);
+    await asked.reader.query(asked.other, queryRequest([[1, 2]]));
+    pending.length = 0;
+    while (pending.length < 3) await nextTurn();
+    expect(await waitingCount(asked)).toBeGreaterThan(0);
+    expect(pending.slice(0, 3)).toEqual([0, 0, 0]);
   });
 });
 
