@@ -41,8 +41,8 @@ function farthestFromFirst(rows: CellRows, count: number): number {
 }
 
 /**
- * The plane in the middle, moved so far that neither side has less than a quarter of the sample, the rows on
- * the border with it; who gives those to both sides in turns leaves neither less than an eighth. Without this,
+ * The plane in the middle, moved so far that neither side has less than a quarter of the sample, rows on
+ * the border with it; who gives those to both sides in turns leaves neither less than an eighth. Without it,
  * a split might leave one cell as it was and the other empty, for ever.
  */
 function thresholdOf(sides: Float32Array, middle: number): number {
