@@ -14,7 +14,7 @@ import { Rounds } from './rounds.ts';
 import { Stream, statesOf, whichStates } from './streams.ts';
 import { advance, type Progress, Writer } from './writer.ts';
 
-/** Kills of each Node in every run of the tests. */
+/** Kills in every run of the tests. */
 const rounds = Rounds.inHalves(50, 20_261_125);
 const STREAM_COUNT = 4;
 /** Commands that wait in the process's input, so that it never idles. */

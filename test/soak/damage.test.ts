@@ -32,7 +32,7 @@ import {
 } from './damages.ts';
 import { Rounds } from './rounds.ts';
 
-/** Mutations of each Node in every run of the tests. */
+/** Mutations in every run of the tests. */
 const rounds = Rounds.inHalves(600, 20_261_128);
 const SPACES: readonly Space[] = ['l2', 'cosine', 'ip'];
 const RECORD_COUNTS = [60, 150, 12];

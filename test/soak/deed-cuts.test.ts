@@ -14,7 +14,7 @@ import { IS_SOAK, Rounds } from './rounds.ts';
 import { eventsOf, recorderFault, recording } from './system-calls.ts';
 
 const names = Object.keys(DEEDS);
-/** Deeds that each Node looks at in every run of the tests, in two variants each. */
+/** Deeds that are looked at in every run of the tests, in two variants each. */
 const rounds = Rounds.inHalves(names.length, 20_261_133);
 /** Moments of a recorded deed at which the power fails. */
 const CUT_COUNT = IS_SOAK ? 40 : 8;

@@ -25,7 +25,7 @@ import { WRITING_PROCESS } from './writer.ts';
 
 /** Of a life that creates, writes, settles, deletes and drops. */
 const SEED = 20_261_130;
-/** Failing calls in a run of the tests; in continuous integration each Node tries all of a life. */
+/** Failing calls in a run of the tests; in continuous integration both Nodes together try all of a life. */
 const CALL_COUNT = 200;
 /** What may happen to each of those calls: an error, once or until it is lifted. */
 const KINDS = [

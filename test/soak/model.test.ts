@@ -41,7 +41,7 @@ const PLACES: readonly string[] = [
 ];
 /** A round's seed alone says where it takes place, so that the seed alone replays it. */
 const placeOf = (seed: number): string => PLACES[seed % PLACES.length]!;
-/** A multiple of the places: in every run of the tests, on each Node, there is a round on each kind. */
+/** A multiple of the places: in every run of the tests there is a round on each kind. */
 const SEED = 675_371 * PLACES.length;
 const rounds = Rounds.inHalves(Object.keys(HOMES).length, SEED);
 

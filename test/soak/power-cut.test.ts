@@ -27,7 +27,7 @@ import { type Habits, MIXED, type State, Stream, statesOf, textOf, textsFound } 
 import { eventsOf, recorderFault, recording } from './system-calls.ts';
 import { type Progress, Writer, type WriterOptions } from './writer.ts';
 
-/** Variants of lives that each Node looks at in every run of the tests: a thousand states. */
+/** Variants of lives that are looked at in every run of the tests: a thousand states. */
 const rounds = Rounds.inHalves(16, 20_261_127);
 /** States that the checks of the explorer itself look at. */
 const CHECK_COUNT = 60;

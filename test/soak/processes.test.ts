@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { expectLinearizable, PROCESS_COUNT } from './clashes.ts';
 import { Rounds } from './rounds.ts';
 
-/** Clashes of each Node in every run of the tests. */
+/** Clashes in every run of the tests. */
 const rounds = Rounds.inHalves(5, 20_261_130);
 
 test(

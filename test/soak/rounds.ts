@@ -49,7 +49,10 @@ export class Rounds {
     this.seed = Number(process.env['SOAK_SEED'] ?? seed);
   }
 
-  /** Rounds of which each Node of continuous integration has one half. */
+  /**
+   * Rounds of which each Node of continuous integration has one half, which the title names: beside the seed,
+   * `ROUNDS_HALF` repeats it.
+   */
   static inHalves(count: number, seed: number): Rounds {
     return new Rounds(count, seed, 1, HALF);
   }
